@@ -1,0 +1,41 @@
+"""Answers to requests that go no further: one plain sentence, as a page or, for scripts, as JSON."""
+
+from __future__ import annotations
+
+from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from emotion_site.upload_limits import FileTooLarge, too_large_sentence, too_many_files_sentence
+
+BAD_REQUEST = "The site could not understand this request."
+CSRF_FAILED = (
+    "This page has been open for too long, or cookies are blocked, so the site could not tell that it was "
+    "you. Reload the page and try again."
+)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def refuse(request: HttpRequest, *, status: int, sentence: str, template: str = "") -> HttpResponse:
+    """`sentence` with `status`: as `{"error": sentence}` where JSON is preferred, else `<status>.html`."""
+    if wants_json(request):
+        return JsonResponse({"error": sentence}, status=status)
+    return render(request, template or f"{status}.html", {"sentence": sentence}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400: every request that it finds suspicious, with what was wrong where that helps."""
+    if isinstance(exception, FileTooLarge):
+        return refuse(request, status=413, sentence=str(exception))
+    if isinstance(exception, RequestDataTooBig):
+        return refuse(request, status=413, sentence=too_large_sentence())
+    if isinstance(exception, TooManyFilesSent):
+        return refuse(request, status=400, sentence=too_many_files_sentence())
+    return refuse(request, status=400, sentence=BAD_REQUEST)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return refuse(request, status=403, sentence=CSRF_FAILED, template="403_csrf.html")

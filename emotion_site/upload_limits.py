@@ -1,0 +1,117 @@
+"""What a request may weigh, held before and while its body is read, and said in words.
+
+Three limits stand behind each other: BodySizeMiddleware refuses by the Content-Length that was announced,
+FileSizeHandler stops the first file that grows too large, and Django counts files and fields.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest, HttpResponse
+
+# Boundaries, headers and the form's other fields, for each file and once for the form.
+FORM_OVERHEAD_BYTES = 100_000
+DISCARD_BYTES = 1_000_000_000
+DISCARD_SECONDS = 5.0
+# A client that sends nothing for this long would otherwise hold a thread of the server for ever.
+STALL_SECONDS = 30.0
+CHUNK_BYTES = 65_536
+
+
+class FileTooLarge(RequestDataTooBig):
+    """One uploaded file is over MAX_UPLOAD_MB. Its message is for the user."""
+
+
+def too_large_sentence() -> str:
+    return (
+        "That is more than the site takes at once. One photograph may have at most "
+        f"{settings.MAX_UPLOAD_MB} MB, and at most {settings.MAX_FILES_PER_UPLOAD} can be sent together. "
+        "Nothing was stored."
+    )
+
+
+def too_many_files_sentence() -> str:
+    return (
+        f"At most {settings.MAX_FILES_PER_UPLOAD} photographs can be sent at once. Nothing was stored: "
+        "please send fewer at a time."
+    )
+
+
+def largest_body() -> int:
+    """The most bytes that a request within the limits can have."""
+    return (settings.MAX_UPLOAD_BYTES + FORM_OVERHEAD_BYTES) * settings.MAX_FILES_PER_UPLOAD
+
+
+def announced_bytes(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def wait_at_most(request: HttpRequest, seconds: float | None) -> None:
+    """How long one read of the body may block; None is for ever. Only gunicorn lets an application say."""
+    if (sock := request.META.get("gunicorn.socket")) is not None:
+        sock.settimeout(seconds)
+
+
+def discard_body(request: HttpRequest) -> None:
+    """Read and drop what a client is still sending, up to DISCARD_BYTES and DISCARD_SECONDS.
+
+    A server that answers and closes while bytes are still arriving resets the connection, and then many
+    clients never show the answer. Beyond these bounds a reset is the lesser harm.
+    """
+    deadline = time.monotonic() + DISCARD_SECONDS
+    left = DISCARD_BYTES
+    try:
+        while left > 0 and (seconds := deadline - time.monotonic()) > 0:
+            wait_at_most(request, seconds)
+            chunk = request.read(CHUNK_BYTES)
+            if not chunk:
+                break
+            left -= len(chunk)
+    except (OSError, ValueError):
+        pass  # gone, stalled, or already closed: there is nothing left to wait for
+    finally:
+        wait_at_most(request, None)
+
+
+class BodySizeMiddleware:
+    """Refuses a body that announces more than any upload within the limits can have.
+
+    Whatever the answer, and whoever gave it, what was not read of the body is discarded before it is sent.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not announced_bytes(request):
+            return self.get_response(request)
+        try:
+            if announced_bytes(request) > largest_body():
+                raise RequestDataTooBig
+            wait_at_most(request, STALL_SECONDS)
+            return self.get_response(request)
+        finally:
+            discard_body(request)
+
+
+class FileSizeHandler(FileUploadHandler):
+    """Stops reading at the first file over MAX_UPLOAD_MB; the handlers after it do the storing."""
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
+            raise FileTooLarge(
+                f"“{self.file_name}” is larger than {settings.MAX_UPLOAD_MB} MB, the most that one "
+                "photograph may have. Nothing was stored."
+            )
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        return None

@@ -1,0 +1,18 @@
+"""The site's addresses: accounts and the admin here, the rest in the applications."""
+
+from __future__ import annotations
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+# The admin has no log-in form of its own: allauth's has the rate limits.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+handler400 = "emotion_site.errors.bad_request"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.account.urls")),
+    path("", include("classifier.urls")),
+]
