@@ -1,0 +1,1 @@
+"""Photographs in, aligned faces out. No Django here."""
