@@ -1,0 +1,1 @@
+"""Learning and inference on aligned crops. No Django here, and serving imports no TensorFlow."""

@@ -1,0 +1,87 @@
+"""What is registered and shipped: an ONNX file and its model card, `name.onnx` and `name.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CARD_FORMAT = 1
+REQUIRED = ("format", "sha256", "label_set", "labels", "estimator", "preprocessing", "threshold")
+
+
+class ArtifactError(ValueError):
+    """The artifact and its card can't be served; the message says why."""
+
+
+def sha256(artifact: bytes) -> str:
+    return hashlib.sha256(artifact).hexdigest()
+
+
+def check_card(artifact: bytes, card: dict[str, Any]) -> None:
+    """Raises ArtifactError unless `card` is complete and describes exactly these bytes."""
+    missing = [key for key in REQUIRED if key not in card]
+    if missing:
+        raise ArtifactError(f"The model card lacks {', '.join(missing)}.")
+    if card["format"] != CARD_FORMAT:
+        raise ArtifactError(f"The model card has format {card['format']}; this code reads {CARD_FORMAT}.")
+    if sha256(artifact) != card["sha256"]:
+        raise ArtifactError("The artifact is not the one that its model card describes: its SHA-256 differs.")
+    if len(set(card["labels"])) != len(card["labels"]) or len(card["labels"]) < 2:
+        raise ArtifactError("The model card must name at least two labels, each once.")
+    threshold = card["threshold"]
+    if not isinstance(threshold, int | float) or not math.isfinite(threshold) or not 0 <= threshold <= 1:
+        raise ArtifactError("The model card's threshold must be a number from 0 to 1.")
+
+
+def write(folder: Path, name: str, artifact: bytes, card: dict[str, Any]) -> Path:
+    """Write both files under temporary names, then rename the card last: a card always has its artifact."""
+    check_card(artifact, card)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    for file, content in ((f"{name}.onnx", artifact), (f"{name}.json", text.encode())):
+        temporary = folder / f".{file}.tmp"
+        temporary.write_bytes(content)
+        temporary.replace(folder / file)
+    return folder / f"{name}.onnx"
+
+
+def read(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The artifact at `path` (`name.onnx`) and the card beside it. Raises ArtifactError, OSError."""
+    artifact = path.read_bytes()
+    try:
+        card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"The model card of {path.name} is not JSON: {error}") from error
+    check_card(artifact, card)
+    return artifact, card
+
+
+def halve_weights(onnx_bytes: bytes) -> bytes:
+    """Store the large float32 tensors as float16, to be widened when the model is loaded.
+
+    Halves the file; the arithmetic stays in float32. Weights are rounded to 11 bits of precision.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load_from_string(onnx_bytes)
+    casts = []
+    for tensor in model.graph.initializer:
+        values: NDArray[Any] = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 1024:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}/half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}/half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    serialized: bytes = model.SerializeToString()
+    return serialized

@@ -1,0 +1,87 @@
+"""Serving: a model card and its ONNX artifact become probabilities. Needs `onnxruntime`, never TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from .artifact import ArtifactError, check_card
+from .preprocessing import CROP_SIDE, Preprocessing
+
+# A batch of 100 faces in one piece would need hundreds of MB for its activations.
+BATCH = 32
+
+
+class Classifier:
+    """One loaded artifact; safe to share between threads.
+
+    labels: the K class slugs in the order of the output. threshold: the confidence, 0 to 1, under which an
+    answer counts as unsure.
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        *,
+        labels: tuple[str, ...],
+        preprocessing: Preprocessing,
+        threshold: float,
+    ) -> None:
+        self.session = session
+        self.labels = labels
+        self.preprocessing = preprocessing
+        self.threshold = threshold
+
+    @classmethod
+    def load(cls, artifact: bytes, card: dict[str, Any]) -> Classifier:
+        """Raises ArtifactError when the bytes are not what the card says, or don't answer as it says."""
+        check_card(artifact, card)
+        options = onnxruntime.SessionOptions()
+        # Web workers are many; one photograph's faces are few. Spinning threads would only fight each other.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            preprocessing = Preprocessing.from_card(card["preprocessing"])
+            session = onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a family of its own, straight under Exception
+            raise ArtifactError(f"The artifact can't be loaded: {error}") from error
+        loaded = cls(
+            session,
+            labels=tuple(card["labels"]),
+            preprocessing=preprocessing,
+            threshold=float(card["threshold"]),
+        )
+        loaded._self_test()
+        return loaded
+
+    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, 112, 112, 3) uint8 RGB crops to (N, K) float32 probabilities; each row sums to 1."""
+        if not len(crops):
+            return np.zeros((0, len(self.labels)), np.float32)
+        tensors = self.preprocessing(crops)
+        name = self.session.get_inputs()[0].name
+        parts = [
+            self.session.run(None, {name: tensors[start : start + BATCH]})[0]
+            for start in range(0, len(tensors), BATCH)
+        ]
+        probabilities: NDArray[np.float32] = np.concatenate(parts).astype(np.float32, copy=False)
+        return probabilities
+
+    def _self_test(self) -> None:
+        crops = np.random.default_rng(0).integers(0, 256, (2, CROP_SIDE, CROP_SIDE, 3), dtype=np.uint8)
+        try:
+            answer = self.predict(crops)
+        except Exception as error:  # as above
+            raise ArtifactError(f"The artifact fails on a trial crop: {error}") from error
+        if answer.shape != (2, len(self.labels)):
+            raise ArtifactError(f"The artifact answers {answer.shape}, not 2 × {len(self.labels)} numbers.")
+        if (
+            not np.isfinite(answer).all()
+            or answer.min() < 0
+            or not np.allclose(answer.sum(axis=1), 1, atol=1e-3)
+        ):
+            raise ArtifactError("The artifact's answers are not probabilities.")
