@@ -1,0 +1,36 @@
+"""Every question of ownership is asked here. Who may not see a thing is told that it is not there."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, QuerySet
+from django.http import Http404
+
+from .models import DataExport, Face, Upload, User
+
+M = TypeVar("M", bound=Model)
+Visitor = User | AnonymousUser
+
+
+def get_upload(visitor: Visitor, upload_id: uuid.UUID, *, results: bool = False) -> Upload:
+    """The row alone, by one query; with `results`, also its faces and what was read of them."""
+    found = Upload.objects.with_results() if results else Upload.objects.all()
+    return _own(visitor, found.filter(pk=upload_id), "owner")
+
+
+def get_face(visitor: Visitor, face_id: int) -> Face:
+    return _own(visitor, Face.objects.filter(pk=face_id), "upload__owner")
+
+
+def get_export(visitor: Visitor, export_id: uuid.UUID) -> DataExport:
+    return _own(visitor, DataExport.objects.filter(pk=export_id), "owner")
+
+
+def _own(visitor: Visitor, found: QuerySet[M], owner: str) -> M:
+    thing = found.filter(**{owner: visitor}).first() if visitor.is_authenticated else None
+    if thing is None:
+        raise Http404
+    return thing

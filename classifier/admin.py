@@ -1,0 +1,155 @@
+"""The records of the forward half, for operators to look at. Photographs and crops are not shown here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from .accounts import erase_account
+from .models import DataExport, Face, Label, LabelSet, ModelVersion, Prediction, Upload, User
+
+
+class RecordAdmin(admin.ModelAdmin):
+    """Rows that tell what happened: nobody edits them by hand."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):
+    list_display = ("username", "email", "is_staff", "is_active", "training_consent", "date_joined")
+
+    def get_deleted_objects(
+        self, objs: Iterable[User], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """A summary: the stock list would name every face, and refuse, since records can't be deleted."""
+        summary = [f"{user}, with {user.uploads.count()} uploads and their files" for user in objs]
+        return summary, {"users": len(summary)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        erase_account(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            erase_account(user)
+
+
+class LabelInline(admin.TabularInline):
+    model = Label
+    extra = 0
+    can_delete = False
+    fields = ("position", "slug", "name", "color")
+    readonly_fields = ("position", "slug")
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(LabelSet)
+class LabelSetAdmin(admin.ModelAdmin):
+    list_display = ("name", "slug")
+    readonly_fields = ("slug",)
+    inlines = (LabelInline,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(RecordAdmin):
+    list_display = ("label_set", "number", "estimator", "active", "accuracy", "short_digest", "created_at")
+    list_filter = ("label_set", "active", "estimator")
+    list_select_related = ("label_set",)
+    search_fields = ("digest", "estimator")
+
+    @admin.display(description="accuracy")
+    def accuracy(self, version: ModelVersion) -> str:
+        measured = version.card.get("metrics", {}).items()
+        said = [f"{figures['accuracy']:.1%} on {name}" for name, figures in measured if "accuracy" in figures]
+        return ", ".join(said) or "–"
+
+    @admin.display(description="digest", ordering="digest")
+    def short_digest(self, version: ModelVersion) -> str:
+        return version.digest[:12]
+
+
+class FaceInline(admin.TabularInline):
+    model = Face
+    fields = ("position", "score", "w", "h", "sharpness", "yaw", "roll", "unreadable")
+    readonly_fields = fields
+    show_change_link = True
+    extra = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("crop")
+
+
+@admin.register(Upload)
+class UploadAdmin(RecordAdmin):
+    list_display = ("name", "owner", "faces_found", "width", "height", "consent", "created_at")
+    list_filter = ("consent", "created_at")
+    list_select_related = ("owner",)
+    search_fields = ("=id", "name", "owner__username")
+    ordering = ("-created_at",)
+    exclude = ("photo", "thumbnail")
+    inlines = (FaceInline,)
+
+
+class PredictionInline(admin.TabularInline):
+    model = Prediction
+    fields = ("model_version", "label", "confidence", "unsure", "shown", "created_at")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Face)
+class FaceAdmin(RecordAdmin):
+    list_display = ("upload", "position", "score", "w", "h", "unreadable")
+    list_filter = ("unreadable",)
+    list_select_related = ("upload",)
+    search_fields = ("=upload__id", "upload__name", "upload__owner__username")
+    ordering = ("-pk",)
+    exclude = ("crop",)
+    inlines = (PredictionInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Face]:
+        return super().get_queryset(request).defer("crop")
+
+
+@admin.register(Prediction)
+class PredictionAdmin(RecordAdmin):
+    list_display = ("label", "confidence", "unsure", "shown", "model_version", "created_at")
+    list_filter = ("label", "unsure", "shown", "model_version")
+    list_select_related = ("label", "model_version__label_set")
+    search_fields = ("=face__upload__id", "face__upload__owner__username", "label__slug")
+    ordering = ("-pk",)
+    raw_id_fields = ("face",)
+
+
+@admin.register(DataExport)
+class DataExportAdmin(RecordAdmin):
+    list_display = ("owner", "state", "done", "total", "created_at")
+    list_filter = ("state",)
+    list_select_related = ("owner",)
+    search_fields = ("owner__username",)
+    exclude = ("archive",)

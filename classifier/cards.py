@@ -1,0 +1,166 @@
+"""What a page says of an upload: its faces in order, each with its headline, its bars and its place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from classifier.models import Face, Label, Prediction, Upload
+
+# From here on a face gets a small card: hundreds of bars help nobody.
+MANY_FACES = 12
+FACING_DEGREES = 20
+TILE_CHIPS = 2
+
+
+@dataclass(frozen=True)
+class Bar:
+    label: Label
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a face is read as within one label set. `bars` begin with the likeliest label."""
+
+    prediction: Prediction
+    bars: tuple[Bar, ...]
+
+    @property
+    def unsure(self) -> bool:
+        return self.prediction.unsure
+
+    @property
+    def slug(self) -> str:
+        return "unsure" if self.unsure else self.prediction.label.slug
+
+    @property
+    def name(self) -> str:
+        return _("Unsure") if self.unsure else self.prediction.label.name
+
+    @property
+    def model_name(self) -> str:
+        version = self.prediction.model_version
+        return f"{version.estimator} v{version.number}"
+
+
+@dataclass(frozen=True)
+class FaceCard:
+    """`left`, `top`, `width` and `height` are percentages of the photograph, written for SVG attributes."""
+
+    face: Face
+    number: int
+    left: str
+    top: str
+    width: str
+    height: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def slug(self) -> str:
+        return self.answers[0].slug if self.answers else "unsure"
+
+    @property
+    def name(self) -> str:
+        return self.answers[0].name if self.answers else _("Not read")
+
+    @property
+    def facing(self) -> str:
+        """Which way the head is turned, in words; empty when the landmarks do not tell."""
+        yaw = self.face.yaw
+        if yaw is None:
+            return ""
+        return _("facing the camera") if abs(yaw) < FACING_DEGREES else _("turned a little")
+
+    @property
+    def pixels(self) -> int:
+        """The shorter side of the box, in pixels of the photograph as sent."""
+        return round(min(self.face.w, self.face.h))
+
+
+@dataclass(frozen=True)
+class Chip:
+    """How many faces of a photograph show one thing."""
+
+    slug: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class ResultCard:
+    upload: Upload
+    faces: tuple[FaceCard, ...]
+    chips: tuple[Chip, ...]
+
+    @property
+    def unread(self) -> int:
+        """Faces that were found but are beyond the most that the site reads in one photograph."""
+        return max(0, self.upload.faces_found - len(self.faces))
+
+    @property
+    def many(self) -> bool:
+        return len(self.faces) > MANY_FACES
+
+    @property
+    def more_chips(self) -> int:
+        """How many kinds of face a tile has no room for."""
+        return max(0, len(self.chips) - TILE_CHIPS)
+
+    @property
+    def several(self) -> bool:
+        return len(self.faces) > 1
+
+    @property
+    def faces_sentence(self) -> str:
+        if not self.upload.faces_found:
+            return _("no face found")
+        return ngettext("%(n)d face", "%(n)d faces", self.upload.faces_found) % {"n": self.upload.faces_found}
+
+    @property
+    def summary(self) -> str:
+        """One sentence fragment for alternative texts and announcements."""
+        if not self.several:
+            said = ", ".join(chip.name.lower() for chip in self.chips)
+        else:
+            said = ", ".join(f"{chip.count} {chip.name.lower()}" for chip in self.chips)
+        return f"{self.faces_sentence}: {said}" if said else self.faces_sentence
+
+
+def lay_out(upload: Upload) -> ResultCard:
+    """`upload` comes from `Upload.objects.with_results()`; no query is made here."""
+    faces = tuple(_lay_out_face(face, upload) for face in upload.faces.all())
+    return ResultCard(upload=upload, faces=faces, chips=_chips(faces))
+
+
+def _lay_out_face(face: Face, upload: Upload) -> FaceCard:
+    predictions: Iterable[Prediction] = face.shown_predictions
+    return FaceCard(
+        face=face,
+        number=face.position + 1,
+        left=_share(face.x, upload.width),
+        top=_share(face.y, upload.height),
+        width=_share(face.w, upload.width),
+        height=_share(face.h, upload.height),
+        answers=tuple(_answer(prediction) for prediction in predictions),
+    )
+
+
+def _answer(prediction: Prediction) -> Answer:
+    labels = prediction.label_set.labels.all()
+    bars = [Bar(label, float(p)) for label, p in zip(labels, prediction.probabilities, strict=True)]
+    return Answer(prediction=prediction, bars=tuple(sorted(bars, key=lambda bar: -bar.probability)))
+
+
+def _chips(faces: Iterable[FaceCard]) -> tuple[Chip, ...]:
+    counted: Counter[tuple[str, str]] = Counter((face.slug, face.name) for face in faces)
+    return tuple(Chip(slug, name, count) for (slug, name), count in counted.most_common())
+
+
+def _share(pixels: Any, whole: int) -> str:
+    return f"{100 * float(pixels) / whole:.3f}%"

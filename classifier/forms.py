@@ -1,0 +1,106 @@
+"""What the site's own forms accept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+
+from .history import NO_FACE, UNSURE
+from .models import Label, User
+
+
+class PhotographInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class PhotographsField(forms.FileField):
+    """Several files in one field. Each file's own faults are found by the view, file by file."""
+
+    widget = PhotographInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        files = [file for file in data or [] if file]
+        if not files:
+            raise ValidationError(_("Choose at least one photograph."), code="none")
+        if len(files) > settings.MAX_FILES_PER_UPLOAD:
+            raise ValidationError(
+                _("At most %(most)d photographs can be sent at once, and these were %(n)d."),
+                params={"most": settings.MAX_FILES_PER_UPLOAD, "n": len(files)},
+                code="too_many",
+            )
+        return files
+
+
+class UploadForm(forms.Form):
+    photos = PhotographsField()
+    consent = forms.BooleanField(required=False)
+
+
+class HistoryForm(forms.Form):
+    """The history's filter. Choices: the default label set's labels, "unsure" and "no-face"."""
+
+    showing = forms.ChoiceField(required=False, label=_("Showing"))
+    first = forms.DateField(
+        required=False, label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    last = forms.DateField(
+        required=False, label=_("To"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, *args: Any, labels: list[Label], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.labels = {label.slug: label for label in labels}
+        showing = self.fields["showing"]
+        assert isinstance(showing, forms.ChoiceField)
+        showing.choices = [
+            ("", _("Everything")),
+            *((label.slug, label.name) for label in labels),
+            (UNSURE, _("Unsure")),
+            (NO_FACE, _("No face found")),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        first, last = cleaned.get("first"), cleaned.get("last")
+        if first and last and last < first:
+            self.add_error("last", _("This is before the first day."))
+        return cleaned
+
+
+class ConsentForm(forms.ModelForm[User]):
+    class Meta:
+        model = User
+        fields = ["training_consent"]
+
+
+class DeleteAccountForm(forms.Form):
+    """Asks for the password, or, where an account has none, for its name."""
+
+    password = forms.CharField(
+        strip=False,
+        label=_("Your password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    username = forms.CharField(
+        label=_("Your user name"), widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        del self.fields["username" if user.has_usable_password() else "password"]
+
+    def clean_password(self) -> str:
+        if not self.user.check_password(self.cleaned_data["password"]):
+            raise ValidationError(_("This is not your password."))
+        return self.cleaned_data["password"]
+
+    def clean_username(self) -> str:
+        if self.cleaned_data["username"] != self.user.get_username():
+            raise ValidationError(_("This is not your user name."))
+        return self.cleaned_data["username"]

@@ -1,0 +1,163 @@
+"""A photograph becomes predictions: decode, detect, align, classify; and, for an upload, store."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from numpy.typing import NDArray
+
+from .models import Face, Prediction, Upload, User
+from .serving import ActiveModel, active_model
+from .vision.align import CROP_SIDE, FaceQuality, align_face, measure_quality
+from .vision.detect import Detection, Detector, make_detector
+from .vision.image import Photograph, decode_photograph, encode_jpeg, encode_png, make_thumbnail
+
+
+@dataclass(frozen=True)
+class FaceReading:
+    """One face, its box and landmarks in pixels of the photograph as sent; probabilities (K,) float32."""
+
+    detection: Detection
+    crop: NDArray[np.uint8]
+    quality: FaceQuality
+    probabilities: NDArray[np.float32]
+    unsure: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the active model says of a photograph. `faces_found` counts also those beyond MAX_FACES."""
+
+    photograph: Photograph
+    faces: tuple[FaceReading, ...]
+    faces_found: int
+    model: ActiveModel
+
+
+def read_photograph(data: bytes, *, label_set: str | None = None) -> Reading:
+    """Decode, detect, align and classify, largest face first, storing nothing.
+
+    Raises ImageDecodeError for bytes that are no picture, NoActiveModelError when nothing can classify.
+    """
+    model = active_model(label_set or settings.DEFAULT_LABEL_SET)
+    photograph = decode_photograph(
+        data, max_pixels=settings.MAX_MEGAPIXELS * 1_000_000, long_side=settings.STORED_LONG_SIDE
+    )
+    detections = _detector(settings.FACE_DETECTOR).detect(photograph.pixels)
+    chosen = detections[: settings.MAX_FACES]
+    crops = np.zeros((len(chosen), CROP_SIDE, CROP_SIDE, 3), np.uint8)
+    for place, detection in enumerate(chosen):
+        crops[place] = align_face(photograph.pixels, detection)
+    answers = model.classifier.predict(crops)
+    faces = tuple(
+        _face_reading(photograph, detection, crop, answer, model)
+        for detection, crop, answer in zip(chosen, crops, answers, strict=True)
+    )
+    return Reading(photograph, faces, len(detections), model)
+
+
+@lru_cache
+def _detector(name: str) -> Detector:
+    return make_detector(name)
+
+
+def _face_reading(
+    photograph: Photograph,
+    detection: Detection,
+    crop: NDArray[np.uint8],
+    probabilities: NDArray[np.float32],
+    model: ActiveModel,
+) -> FaceReading:
+    quality = measure_quality(crop, detection, scale=photograph.scale)
+    unsure = bool(quality.unreadable) or float(probabilities.max()) < model.classifier.threshold
+    return FaceReading(_as_sent(detection, photograph.scale), crop, quality, probabilities, unsure)
+
+
+def _as_sent(detection: Detection, scale: float) -> Detection:
+    x, y, w, h = (side / scale for side in detection.box)
+    landmarks = None if detection.landmarks is None else detection.landmarks / scale
+    return replace(detection, box=(x, y, w, h), landmarks=landmarks)
+
+
+def store_photograph(*, owner: User, name: str, data: bytes, consent: bool) -> Upload:
+    """Read a photograph and keep it with its faces and predictions, or, when anything fails, keep nothing.
+
+    What is kept is an upright copy of at most STORED_LONG_SIDE pixels, without metadata. Raises as
+    `read_photograph` does.
+    """
+    reading = read_photograph(data)
+    upload = Upload(
+        owner=owner,
+        name=name[:200],
+        width=reading.photograph.width,
+        height=reading.photograph.height,
+        faces_found=reading.faces_found,
+        consent=consent,
+    )
+    pixels = reading.photograph.pixels
+    saved: list[str] = []
+    try:
+        saved.append(_save_file(upload.id, "photo", encode_jpeg(pixels)))
+        saved.append(_save_file(upload.id, "thumbnail", make_thumbnail(pixels)))
+        upload.photo.name, upload.thumbnail.name = saved
+        with transaction.atomic():
+            upload.save(force_insert=True)
+            _save_faces(upload, reading)
+    except BaseException:
+        for file in saved:
+            default_storage.delete(file)
+        raise
+    return upload
+
+
+def _save_file(upload_id: uuid.UUID, kind: str, content: bytes) -> str:
+    # Two letters of folder keep a directory from growing to hundreds of thousands of files.
+    return default_storage.save(
+        f"uploads/{upload_id.hex[:2]}/{upload_id.hex}-{kind}.jpg", ContentFile(content)
+    )
+
+
+def _save_faces(upload: Upload, reading: Reading) -> None:
+    rows = Face.objects.bulk_create(
+        _face_row(upload, place, face) for place, face in enumerate(reading.faces)
+    )
+    version = reading.model.version
+    Prediction.objects.bulk_create(
+        Prediction(
+            face=row,
+            model_version=version,
+            label_set=version.label_set,
+            label=reading.model.labels[int(face.probabilities.argmax())],
+            confidence=min(float(face.probabilities.max()), 1.0),
+            probabilities=[round(float(p), 6) for p in face.probabilities],
+            unsure=face.unsure,
+        )
+        for row, face in zip(rows, reading.faces, strict=True)
+    )
+
+
+def _face_row(upload: Upload, place: int, face: FaceReading) -> Face:
+    x, y, w, h = face.detection.box
+    landmarks = face.detection.landmarks
+    return Face(
+        upload=upload,
+        position=place,
+        x=x,
+        y=y,
+        w=w,
+        h=h,
+        score=face.detection.score,
+        landmarks=None if landmarks is None else np.round(landmarks, 1).tolist(),
+        crop=encode_png(face.crop),
+        sharpness=face.quality.sharpness,
+        yaw=face.quality.yaw,
+        roll=face.quality.roll,
+        unreadable=face.quality.unreadable,
+    )

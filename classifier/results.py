@@ -1,0 +1,110 @@
+"""A result in plain JSON, in one set of words for the shell, the download and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .models import Face, ModelVersion, Prediction, Upload
+from .pipeline import FaceReading, Reading
+
+
+def describe_model(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "label_set": version.label_set.slug,
+        "version": version.number,
+        "estimator": version.estimator,
+        "digest": version.digest,
+    }
+
+
+def describe_reading(reading: Reading) -> dict[str, Any]:
+    """A photograph that was read and not stored. Needs no query."""
+    slugs = [label.slug for label in reading.model.labels]
+    return {
+        "width": reading.photograph.width,
+        "height": reading.photograph.height,
+        "model": describe_model(reading.model.version),
+        "faces_found": reading.faces_found,
+        "faces": [_describe_face_reading(face, slugs) for face in reading.faces],
+    }
+
+
+def describe_upload(upload: Upload) -> dict[str, Any]:
+    """A stored photograph, fetched by `Upload.objects.with_results()`. No faces: `model` is null."""
+    faces = list(upload.faces.all())
+    versions = [p.model_version for face in faces for p in face.shown_predictions]
+    return {
+        "id": str(upload.id),
+        "name": upload.name,
+        "created_at": upload.created_at.isoformat(),
+        "consent": upload.consent,
+        "width": upload.width,
+        "height": upload.height,
+        "model": describe_model(versions[0]) if versions else None,
+        "faces_found": upload.faces_found,
+        "faces": [describe_face(face) for face in faces],
+    }
+
+
+def describe_face(face: Face) -> dict[str, Any]:
+    """A stored face; what was predicted is null when no model has read it."""
+    shown: list[Prediction] = face.shown_predictions
+    prediction = shown[0] if shown else None
+    return {
+        "id": face.pk,
+        **_geometry((face.x, face.y, face.w, face.h), face.score, face.landmarks),
+        **_prediction_words(prediction),
+        "quality": _quality(min(face.w, face.h), face.sharpness, face.yaw, face.roll, face.unreadable),
+    }
+
+
+def _prediction_words(prediction: Prediction | None) -> dict[str, Any]:
+    if prediction is None:
+        return {"label": None, "confidence": None, "probabilities": None, "unsure": True}
+    slugs = [label.slug for label in prediction.label_set.labels.all()]
+    return {
+        "label": prediction.label.slug,
+        "confidence": round(prediction.confidence, 4),
+        "probabilities": {
+            slug: round(share, 4) for slug, share in zip(slugs, prediction.probabilities, strict=True)
+        },
+        "unsure": prediction.unsure,
+    }
+
+
+def _describe_face_reading(face: FaceReading, slugs: Sequence[str]) -> dict[str, Any]:
+    detection, quality = face.detection, face.quality
+    landmarks = None if detection.landmarks is None else detection.landmarks.tolist()
+    return {
+        **_geometry(detection.box, detection.score, landmarks),
+        "label": slugs[int(face.probabilities.argmax())],
+        "confidence": round(float(face.probabilities.max()), 4),
+        "probabilities": {
+            slug: round(float(p), 4) for slug, p in zip(slugs, face.probabilities, strict=True)
+        },
+        "unsure": face.unsure,
+        "quality": _quality(quality.size, quality.sharpness, quality.yaw, quality.roll, quality.unreadable),
+    }
+
+
+def _geometry(
+    box: Iterable[float], score: float, landmarks: Sequence[Sequence[float]] | None
+) -> dict[str, Any]:
+    return {
+        "box": [round(float(side), 1) for side in box],
+        "score": round(score, 4),
+        "landmarks": landmarks and [[round(x, 1), round(y, 1)] for x, y in landmarks],
+    }
+
+
+def _quality(
+    size: float, sharpness: float, yaw: float | None, roll: float | None, unreadable: str
+) -> dict[str, Any]:
+    return {
+        "size": round(size, 1),
+        "sharpness": round(sharpness, 4),
+        "yaw": yaw if yaw is None else round(yaw, 1),
+        "roll": roll if roll is None else round(roll, 1),
+        "unreadable": unreadable or None,
+    }

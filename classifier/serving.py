@@ -1,0 +1,58 @@
+"""The classifier that answers now: loaded once per process, and again only when another version is active."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from .ml.artifact import ArtifactError
+from .ml.runtime import Classifier
+from .models import Label, ModelVersion
+
+
+class NoActiveModelError(LookupError):
+    """No model can answer for this label set."""
+
+
+@dataclass(frozen=True)
+class ActiveModel:
+    """A version, its labels in the order of its output, and its classifier."""
+
+    version: ModelVersion
+    labels: tuple[Label, ...]
+    classifier: Classifier
+
+
+_loaded: dict[str, ActiveModel] = {}
+_loading = threading.Lock()
+
+
+def active_model(label_set: str) -> ActiveModel:
+    """The active model of the label set with this slug. Costs one query when nothing has changed.
+
+    Raises NoActiveModelError when there is none, ArtifactError when its artifact is missing or altered.
+    """
+    active = ModelVersion.objects.filter(label_set__slug=label_set, active=True)
+    # Both: the same artifact may have been registered anew, as another row.
+    wanted = active.values_list("pk", "digest").first()
+    if wanted is None:
+        raise NoActiveModelError(f"No model is active for the label set {label_set!r}.")
+    held = _loaded.get(label_set)
+    if held and (held.version.pk, held.version.digest) == wanted:
+        return held
+    with _loading:
+        held = _loaded.get(label_set)
+        if not held or (held.version.pk, held.version.digest) != wanted:
+            held = _loaded[label_set] = _load(wanted[0])
+    return held
+
+
+def _load(version_id: int) -> ActiveModel:
+    version = ModelVersion.objects.select_related("label_set").get(pk=version_id)
+    try:
+        with version.artifact.open("rb") as file:
+            artifact = file.read()
+    except OSError as error:
+        raise ArtifactError(f"The artifact of {version} can't be read: {error}") from error
+    classifier = Classifier.load(artifact, version.card)
+    return ActiveModel(version, tuple(version.label_set.labels.all()), classifier)

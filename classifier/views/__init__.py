@@ -1,0 +1,1 @@
+"""The site's pages. Each view parses, calls one function, replies."""

@@ -1,0 +1,188 @@
+"""Sending photographs, looking at one result, removing one."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from classifier.access import get_upload
+from classifier.accounts import delete_uploads
+from classifier.cards import lay_out
+from classifier.forms import UploadForm
+from classifier.ml.artifact import ArtifactError
+from classifier.models import Upload
+from classifier.pipeline import store_photograph
+from classifier.serving import NoActiveModelError
+from classifier.throttling import UploadThrottle
+from classifier.views.history import history
+from classifier.views.pages import upload_page
+from classifier.vision.image import ImageDecodeError
+from emotion_site.errors import wants_json
+
+logger = logging.getLogger(__name__)
+
+UNSUPPORTED = {"not_an_image", "unsupported_format"}
+
+
+class NotKeptError(Exception):
+    """One photograph that is not kept: `sentence` is for the user, `status` for the reply."""
+
+    def __init__(self, sentence: str, status: int, *, retry_after: int = 0) -> None:
+        super().__init__(sentence)
+        self.sentence, self.status, self.retry_after = sentence, status, retry_after
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    name: str
+    why: NotKeptError
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def uploads(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_authenticated and request.method == "POST" and wants_json(request):
+        return _error(NotKeptError(_("You are signed out. Sign in again, then retry."), 403))
+    return _create(request) if request.method == "POST" else history(request)
+
+
+@login_required
+def _create(request: HttpRequest) -> HttpResponse:
+    form = UploadForm(request.POST, request.FILES)
+    by_script = wants_json(request)
+    if not form.is_valid():
+        sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
+        return (
+            _error(NotKeptError(sentence, 400)) if by_script else upload_page(request, form=form, status=400)
+        )
+    files, consent = form.cleaned_data["photos"], form.cleaned_data["consent"]
+    if not by_script:
+        return _reply_with_page(request, form, *_keep_all(request, files, consent=consent))
+    if len(files) > 1:
+        return _error(NotKeptError(_("Send one photograph in each request."), 400))
+    try:
+        return _created(request, _keep(request, files[0], consent=consent))
+    except NotKeptError as refused:
+        return _error(refused)
+
+
+def _keep(request: HttpRequest, file: UploadedFile, *, consent: bool) -> Upload:
+    """Raises NotKeptError."""
+    throttle = UploadThrottle()
+    if not throttle.allow_request(request, None):
+        seconds = ceil(throttle.wait() or 1)
+        raise NotKeptError(_too_fast(seconds), 429, retry_after=seconds)
+    try:
+        return store_photograph(
+            owner=request.user,  # type: ignore[arg-type]
+            name=file.name or _("photograph"),
+            data=file.read(),
+            consent=consent,
+        )
+    except ImageDecodeError as error:
+        raise NotKeptError(str(error), 415 if error.code in UNSUPPORTED else 400) from error
+    except (NoActiveModelError, ArtifactError) as error:
+        logger.error("No photograph can be read: %s", error)
+        sentence = _("No model can answer on this site at present. Nothing was stored.")
+        raise NotKeptError(sentence, 503) from error
+
+
+def _too_fast(seconds: int) -> str:
+    return (
+        ngettext(
+            "You have sent as many photographs as one may for now. Try again in %d second.",
+            "You have sent as many photographs as one may for now. Try again in %d seconds.",
+            seconds,
+        )
+        % seconds
+    )
+
+
+def _keep_all(
+    request: HttpRequest, files: Iterable[UploadedFile], *, consent: bool
+) -> tuple[list[Upload], list[RefusedFile]]:
+    """Each photograph stands for itself: a bad one does not take the good ones with it."""
+    kept, refused = [], []
+    for file in files:
+        try:
+            kept.append(_keep(request, file, consent=consent))
+        except NotKeptError as why:
+            refused.append(RefusedFile(file.name or "", why))
+    return kept, refused
+
+
+def _reply_with_page(
+    request: HttpRequest, form: UploadForm, kept: list[Upload], refused: list[RefusedFile]
+) -> HttpResponse:
+    if not kept:
+        why = refused[0].why
+        return _later(upload_page(request, form=form, refused=refused, status=why.status), why)
+    for file in refused:
+        messages.error(request, f"{file.name}: {file.why.sentence}")
+    if len(kept) == 1:
+        return redirect("upload", kept[0].pk)
+    messages.success(request, _("%d photographs were read.") % len(kept))
+    return redirect("uploads")
+
+
+def _created(request: HttpRequest, upload: Upload) -> JsonResponse:
+    card = lay_out(get_upload(request.user, upload.pk, results=True))
+    url = reverse("upload", args=[upload.pk])
+    html = render_to_string("partials/result.html", {"card": card, "listed": True}, request)
+    return JsonResponse(
+        {"url": url, "html": html, "summary": card.summary}, status=201, headers={"Location": url}
+    )
+
+
+def _error(refused: NotKeptError) -> HttpResponse:
+    return _later(JsonResponse({"error": refused.sentence}, status=refused.status), refused)
+
+
+def _later(response: HttpResponse, refused: NotKeptError) -> HttpResponse:
+    if refused.retry_after:
+        response["Retry-After"] = str(refused.retry_after)
+    return response
+
+
+@require_safe
+def upload(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    card = lay_out(get_upload(request.user, upload_id, results=True))
+    return render(request, "classifier/result.html", {"card": card})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload_delete(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    found = get_upload(request.user, upload_id, results=request.method != "POST")
+    if request.method != "POST":
+        return render(request, "classifier/uploads_delete.html", {"cards": [lay_out(found)], "one": found})
+    delete_uploads(request.user, [found.pk])  # type: ignore[arg-type]
+    messages.success(request, _("“%s” is deleted.") % found.name)
+    return redirect("uploads")
+
+
+@require_POST
+def upload_consent(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    """Gives or takes back consent for one photograph."""
+    found = get_upload(request.user, upload_id)
+    found.consent = request.POST.get("consent") == "yes"
+    found.save(update_fields=["consent"])
+    said = (
+        _("This photograph may be used for training.")
+        if found.consent
+        else _("This photograph stays private.")
+    )
+    messages.success(request, said)
+    return redirect("upload", found.pk)
