@@ -1,0 +1,32 @@
+// A face's card and its box light up together. Works for results that arrive later, too.
+
+function light(result, number) {
+  const boxes = result.querySelector(".boxes");
+  boxes.classList.toggle("lit", number !== null);
+  for (const box of boxes.querySelectorAll("[data-box]")) box.classList.toggle("on", box.dataset.box === number);
+  for (const card of result.querySelectorAll("[data-face]")) card.classList.toggle("on", card.dataset.face === number);
+}
+
+function pointedAt(event) {
+  const part = event.target.closest?.("[data-face], [data-box]");
+  const result = part?.closest("[data-result]");
+  return result ? { result, number: part.dataset.face ?? part.dataset.box } : null;
+}
+
+let lit = null;
+
+function follow(event) {
+  const found = pointedAt(event);
+  if (lit && (!found || found.result !== lit)) light(lit, null);
+  lit = found?.result ?? null;
+  if (found) light(found.result, found.number);
+}
+
+document.addEventListener("pointerover", follow);
+document.addEventListener("focusin", follow);
+
+document.addEventListener("click", (event) => {
+  const box = event.target.closest?.("[data-box]");
+  const card = box?.closest("[data-result]")?.querySelector(`[data-face="${box.dataset.box}"]`);
+  card?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+});

@@ -1,0 +1,232 @@
+// Sends photographs one by one as they are dropped, pasted, chosen or taken, and shows each result in place.
+
+const AT_ONCE = 2;
+const PREVIEW = /^image\/(jpeg|png|webp|gif|avif|bmp)$/;
+
+const form = document.getElementById("upload");
+const input = document.getElementById("photos");
+const queue = document.getElementById("queue");
+const blueprint = document.getElementById("job");
+const announcer = document.getElementById("announce");
+const veil = document.getElementById("veil");
+const maxMegabytes = Number(form.dataset.maxMb);
+
+const waiting = [];
+let sending = 0;
+let heldUntil = 0;
+
+input.required = false;
+
+function announce(sentence) {
+  announcer.textContent = sentence;
+}
+
+function add(files) {
+  const photographs = [...files];
+  if (!photographs.length) return;
+  const consent = document.getElementById("consent").checked;
+  const first = photographs.map((file) => enqueue(file, consent))[0];
+  if (photographs.length > 1) announce(`${photographs.length} photographs are being sent.`);
+  first.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  work();
+}
+
+function enqueue(file, consent) {
+  const item = blueprint.content.firstElementChild.cloneNode(true);
+  const job = { file, consent, item, request: null, part: (query) => item.querySelector(query) };
+  const name = file.name || "Picture";
+  job.part(".job-name").textContent = name;
+  job.part("progress").setAttribute("aria-label", `Progress of ${name}`);
+  job.part("[data-dismiss]").setAttribute("aria-label", `Remove ${name}`);
+  job.part("[data-dismiss]").addEventListener("click", () => dismiss(job));
+  job.part("[data-retry]").addEventListener("click", () => retry(job));
+  preview(job);
+  queue.prepend(item);
+  waiting.push(job);
+  return job;
+}
+
+function preview(job) {
+  if (!PREVIEW.test(job.file.type)) return;
+  const image = new Image();
+  image.alt = "";
+  job.preview = image.src = URL.createObjectURL(job.file);
+  image.decode().then(
+    () => job.part(".job-picture")?.replaceChildren(image),
+    () => {},
+  );
+}
+
+function forget(job) {
+  if (job.preview) URL.revokeObjectURL(job.preview);
+  job.preview = null;
+}
+
+function dismiss(job) {
+  const place = waiting.indexOf(job);
+  if (place >= 0) waiting.splice(place, 1);
+  job.request?.abort();
+  forget(job);
+  job.item.remove();
+  input.focus();
+}
+
+function retry(job) {
+  job.item.classList.remove("failed");
+  job.part("[data-retry]").hidden = true;
+  say(job, "Waiting");
+  waiting.push(job);
+  work();
+}
+
+function say(job, sentence) {
+  job.part(".job-state").textContent = sentence;
+}
+
+function work() {
+  const pause = heldUntil - Date.now();
+  if (pause > 0) return;
+  while (sending < AT_ONCE && waiting.length) send(waiting.shift());
+}
+
+function send(job) {
+  if (job.file.size > maxMegabytes * 1e6) {
+    return fail(job, `This is larger than ${maxMegabytes} MB, the most that is accepted.`, { final: true });
+  }
+  const body = new FormData();
+  body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+  if (job.consent) body.append("consent", "on");
+  body.append("photos", job.file, job.file.name || "picture.jpg");
+
+  const request = new XMLHttpRequest();
+  job.request = request;
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "application/json");
+  request.responseType = "json";
+  request.upload.addEventListener("progress", (event) => {
+    if (event.lengthComputable) progress(job, event.loaded / event.total);
+  });
+  request.addEventListener("loadend", () => {
+    sending -= 1;
+    job.request = null;
+    work();
+  });
+  request.addEventListener("load", () => answered(job, request));
+  request.addEventListener("error", () => fail(job, "The connection was lost. Nothing was stored."));
+  request.addEventListener("timeout", () => fail(job, "The site took too long to answer."));
+  request.timeout = 120_000;
+  sending += 1;
+  say(job, "Sending");
+  request.send(body);
+}
+
+function progress(job, share) {
+  const bar = job.part("progress");
+  if (share < 1) {
+    bar.value = 100 * share;
+    say(job, `Sending, ${Math.round(100 * share)}%`);
+  } else {
+    bar.removeAttribute("value");
+    say(job, "Reading the faces");
+  }
+}
+
+function answered(job, request) {
+  const answer = request.response;
+  if (request.status === 201 && answer?.html) return show(job, answer);
+  if (request.status === 429) return hold(job, Number(request.getResponseHeader("Retry-After")) || 30);
+  const sentence = answer?.error ?? "The site could not read this photograph. Please try again.";
+  const final = [400, 413, 415].includes(request.status);
+  fail(job, sentence, { final });
+}
+
+function hold(job, seconds) {
+  heldUntil = Date.now() + 1000 * seconds;
+  waiting.unshift(job);
+  const bar = job.part("progress");
+  bar.value = 0;
+  const tick = () => {
+    const left = Math.ceil((heldUntil - Date.now()) / 1000);
+    if (!waiting.includes(job)) return work();
+    if (left <= 0) return work();
+    say(job, `That was a lot at once. Goes on by itself in ${left} s.`);
+    setTimeout(tick, 1000);
+  };
+  tick();
+}
+
+function fail(job, sentence, { final = false } = {}) {
+  job.item.classList.add("failed");
+  say(job, sentence);
+  job.part("[data-retry]").hidden = final;
+  announce(`${job.file.name}: ${sentence}`);
+}
+
+function show(job, answer) {
+  const page = new DOMParser().parseFromString(answer.html, "text/html");
+  job.item.classList.add("done");
+  job.item.replaceChildren(...page.body.childNodes);
+  forget(job);
+  announce(`${job.file.name}: ${answer.summary}.`);
+}
+
+// --- ways in ------------------------------------------------------------------------------------------
+
+input.addEventListener("change", () => {
+  add(input.files);
+  input.value = "";
+});
+
+document.getElementById("capture").addEventListener("change", (event) => {
+  add(event.target.files);
+  event.target.value = "";
+});
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (input.files.length) add(input.files);
+});
+
+document.addEventListener("photographs", (event) => add(event.detail));
+
+document.addEventListener("paste", (event) => {
+  const files = [...(event.clipboardData?.files ?? [])];
+  if (!files.length) return;
+  event.preventDefault();
+  add(files);
+});
+
+// Children fire enter and leave too: only the outermost pair counts.
+let depth = 0;
+const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+
+function dragging(on) {
+  veil.hidden = !on;
+  document.body.classList.toggle("dragging", on);
+  if (!on) depth = 0;
+}
+
+window.addEventListener("dragenter", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  depth += 1;
+  dragging(true);
+});
+window.addEventListener("dragover", (event) => {
+  if (carriesFiles(event)) event.preventDefault();
+});
+window.addEventListener("dragleave", (event) => {
+  if (!carriesFiles(event)) return;
+  depth -= 1;
+  if (depth <= 0) dragging(false);
+});
+window.addEventListener("drop", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  dragging(false);
+  add(event.dataTransfer.files);
+});
+
+window.addEventListener("beforeunload", (event) => {
+  if (sending || waiting.length) event.preventDefault();
+});
