@@ -1,0 +1,124 @@
+"""Time per photograph, stage by stage: one thread, warm, median CPU time.
+
+    python -m benchmarks.speed [--fer-python fer-env/bin/python]
+
+The photographs are scikit-image's astronaut: as 350 × 350 pixels, and inside a 12-megapixel scene with a
+camera's noise. With --fer-python, `fer` reads the same files in turn with this project's code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import skimage.data
+from PIL import Image
+
+from benchmarks.photographs import WEIGHTS
+from benchmarks.reference import FerReference
+from classifier.ml import artifact as artifacts
+from classifier.ml.runtime import Classifier
+from classifier.vision.align import align_face, measure_quality
+from classifier.vision.detect import make_detector
+from classifier.vision.image import decode_photograph
+
+STAGES = ("decode", "detect", "align", "classify")
+Times = dict[str, list[float]]
+
+
+def scenes() -> dict[str, bytes]:
+    """JPEG files by name."""
+    astronaut = Image.fromarray(skimage.data.astronaut())
+    scene = np.asarray(astronaut.resize((4000, 3000), Image.Resampling.BICUBIC)).astype(np.int16)
+    noise = np.random.default_rng(0).normal(0, 4, scene.shape)
+    camera = Image.fromarray((scene + noise).clip(0, 255).astype(np.uint8))
+    return {"350 × 350": _jpeg(astronaut.resize((350, 350))), "4000 × 3000": _jpeg(camera)}
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@contextmanager
+def timed(times: Times, stage: str) -> Iterator[None]:
+    began = time.process_time()
+    yield
+    times[stage].append((time.process_time() - began) * 1000)
+
+
+class Site:
+    """The site's way from bytes to probabilities, with a clock at each stage."""
+
+    def __init__(self, artifact: Path) -> None:
+        self.detector = make_detector("yunet")
+        self.classifier = Classifier.load(*artifacts.read(artifact))
+
+    def read(self, data: bytes, times: Times) -> int:
+        with timed(times, "decode"):
+            photograph = decode_photograph(data)
+        with timed(times, "detect"):
+            faces = self.detector.detect(photograph.pixels)
+        with timed(times, "align"):
+            crops = np.stack([align_face(photograph.pixels, face) for face in faces])
+            for crop, face in zip(crops, faces, strict=True):
+                measure_quality(crop, face, scale=photograph.scale)
+        with timed(times, "classify"):
+            self.classifier.predict(crops)
+        return len(faces)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--artifact", type=Path, default=WEIGHTS)
+    parser.add_argument("--fer-python", type=Path, help="also time `fer`, in this environment")
+    parser.add_argument("--rounds", type=int, default=30)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    site = Site(options.artifact)
+    fer = FerReference(options.fer_python) if options.fer_python else None
+    print(
+        f"{'photograph':12} faces",
+        *(f"{stage:>9}" for stage in STAGES),
+        f"{'all':>9}",
+        "   ms of CPU, median",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in scenes().items():
+            path = Path(folder) / "photograph.jpg"
+            path.write_bytes(data)
+            _compare(site, fer, name, path, rounds=options.rounds)
+
+
+def _compare(site: Site, fer: FerReference | None, name: str, path: Path, *, rounds: int) -> None:
+    data = path.read_bytes()
+    times: Times = defaultdict(list)
+    theirs: list[float] = []
+    for warm_up in (True, *[False] * rounds):
+        faces = site.read(data, defaultdict(list) if warm_up else times)
+        if fer:
+            answer = fer.read(path)
+            theirs += [] if warm_up else [answer["cpu_ms"]]
+    total = [sum(stages) for stages in zip(*times.values(), strict=True)]
+    print(
+        f"{name:12} {faces:5}", *(f"{median(times[stage]):9.1f}" for stage in STAGES), f"{median(total):9.1f}"
+    )
+    if theirs:
+        share = median(total) / median(theirs)
+        print(f"{'':18} fer takes {median(theirs):.1f} ms; this takes {share:.2f} of it")
+
+
+if __name__ == "__main__":
+    main()
