@@ -1,0 +1,83 @@
+"""Debian's Chromium, headless, against the site as `make run` serves it but in this process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any, Protocol
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+
+from classifier import serving
+from classifier.models import User
+from tests.factories import PASSWORD, make_user
+
+# Playwright's event loop runs in this thread, and Django would take the tests' queries for asynchronous ones.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # A camera that shows a test picture, and nobody to ask whether it may be used.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's Chromium. Where there is none, Playwright looks for its own, and the tests fail."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    return browser_type_launch_args | {"executable_path": chromium, "args": ARGUMENTS}
+
+
+class SignIn(Protocol):
+    def __call__(self, username: str) -> None:
+        """Log this user in through the form, making the account where there is none."""
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A file, as on a real site: threads that share an SQLite database in memory lock each other out."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def forgotten_models() -> None:
+    """The live server runs in this process, and the database of the test before is gone."""
+    serving._loaded.clear()
+
+
+@pytest.fixture
+def site(live_server: LiveServer) -> LiveServer:
+    return live_server
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args: dict[str, Any], site: LiveServer) -> dict[str, Any]:
+    return browser_context_args | {"base_url": site.url}
+
+
+@pytest.fixture
+def sign_in(page: Page) -> SignIn:
+    def through_the_form(username: str) -> None:
+        if not User.objects.filter(username=username).exists():
+            make_user(username)
+        page.goto("/accounts/login/")
+        page.get_by_label("Username").fill(username)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_selector("#upload")
+
+    return through_the_form

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classifier.ml.preprocessing import Preprocessing
+
+
+def test_a_colour_crop_becomes_a_standardised_gray_tensor() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
+    tensor = Preprocessing()(crops)
+    assert tensor.shape == (3, 48, 48, 1)
+    assert tensor.dtype == np.float32
+    np.testing.assert_allclose(tensor.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(tensor.std(axis=(1, 2, 3)), 1, atol=1e-3)
+
+
+def test_brightness_and_contrast_make_no_difference() -> None:
+    image = np.random.default_rng(0).integers(50, 100, (1, 48, 48), dtype=np.uint8)
+    np.testing.assert_allclose(Preprocessing()(image), Preprocessing()(image * 2 + 20), atol=1e-4)
+
+
+def test_a_flat_crop_gives_zeros_and_no_nan() -> None:
+    assert not Preprocessing()(np.full((1, 48, 48), 9, np.uint8)).any()
+
+
+def test_a_card_gives_the_same_recipe_back() -> None:
+    assert Preprocessing.from_card(Preprocessing(side=64).to_card()) == Preprocessing(side=64)
+
+
+@pytest.mark.parametrize("change", [{"color": "rgb"}, {"normalize": "none"}])
+def test_a_recipe_that_is_not_known_is_refused(change: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="not known"):
+        Preprocessing.from_card(Preprocessing().to_card() | change)

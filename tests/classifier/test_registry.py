@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+
+from classifier.ml import artifact as artifacts
+from classifier.ml.artifact import ArtifactError
+from classifier.models import ModelVersion
+from classifier.registry import install_bundled, promote, register
+from tests.artifacts import tiny_artifact
+from tests.factories import make_active_model
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_registered_artifact_is_kept_and_waits_to_be_promoted() -> None:
+    artifact, card = tiny_artifact()
+    version = register(artifact, card)
+    assert (version.number, version.active, version.digest) == (1, False, card["sha256"])
+    with version.artifact.open("rb") as file:
+        assert file.read() == artifact
+
+
+def test_registering_the_same_artifact_again_changes_nothing() -> None:
+    first = register(*tiny_artifact())
+    assert register(*tiny_artifact()) == first
+    assert ModelVersion.objects.count() == 1
+    assert len(default_storage.listdir("artifacts")[1]) == 1
+
+
+def test_labels_in_another_order_are_refused_and_nothing_is_stored() -> None:
+    labels = ("disgust", "angry", "fear", "happy", "sad", "surprise", "neutral")
+    with pytest.raises(ArtifactError, match="in this order"):
+        register(*tiny_artifact(labels=labels))
+    assert not ModelVersion.objects.exists()
+    assert not default_storage.exists("artifacts")
+
+
+def test_a_version_that_cannot_be_saved_leaves_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: ModelVersion) -> None:
+        raise RuntimeError("database gone")
+
+    monkeypatch.setattr(ModelVersion, "save", fail)
+    with pytest.raises(RuntimeError, match="database gone"):
+        register(*tiny_artifact())
+    assert default_storage.listdir("artifacts")[1] == []
+
+
+def test_an_artifact_of_an_unknown_label_set_is_refused() -> None:
+    artifact, card = tiny_artifact()
+    with pytest.raises(ArtifactError, match="no label set 'moods'"):
+        register(artifact, card | {"label_set": "moods"})
+
+
+def test_promotion_leaves_exactly_one_active() -> None:
+    first, second = make_active_model(), register(*tiny_artifact(favourite="sad"))
+    promote(second)
+    assert list(ModelVersion.objects.filter(active=True)) == [second]
+    promote(first)
+    assert list(ModelVersion.objects.filter(active=True)) == [first]
+
+
+def test_the_database_refuses_a_second_active_version() -> None:
+    make_active_model()
+    other = register(*tiny_artifact(favourite="sad"))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ModelVersion.objects.filter(pk=other.pk).update(active=True)
+
+
+def test_bundled_models_are_installed_once_and_never_unseat_the_active_one(tmp_path: Path) -> None:
+    chosen = make_active_model(favourite="sad")
+    artifacts.write(tmp_path, "bundled", *tiny_artifact())
+    for _ in range(2):
+        [installed] = install_bundled(tmp_path)
+        assert not installed.active
+    assert list(ModelVersion.objects.filter(active=True)) == [chosen]
+
+
+def test_on_a_new_site_the_bundled_model_becomes_active() -> None:
+    installed = install_bundled()
+    assert [version.estimator for version in installed if version.active] == ["cnn"]

@@ -1,0 +1,109 @@
+"""Imports run one way, and a web process stays light."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FORBIDDEN = [
+    ("classifier", "labeling"),
+    ("classifier/vision", "django"),
+    ("classifier/vision", "classifier.ml"),
+    ("classifier/ml", "django"),
+    ("classifier/ml", "classifier.vision"),
+]
+# What only a training process may load: each costs a web worker seconds or hundreds of megabytes.
+HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "sklearn", "matplotlib", "skimage", "pandas", "torch"}
+
+
+def modules(folder: str) -> Iterator[tuple[Path, str]]:
+    """Every file in a folder, with the dotted name of its module."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        yield path, ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path, module: str) -> set[str]:
+    """Dotted names that a file imports anywhere, also inside functions and for type checking alone."""
+    found: set[str] = set()
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {start} | {f"{start}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize(("folder", "forbidden"), FORBIDDEN)
+def test_imports_run_one_way(folder: str, forbidden: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path, module in modules(folder)
+        for name in imported(path, module)
+        if within(name, forbidden)
+    ]
+    assert any(modules(folder))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ["classifier/vision", "classifier/ml"])
+def test_vision_and_ml_know_nothing_of_the_site_around_them(folder: str) -> None:
+    own = folder.replace("/", ".")
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path, module in modules(folder)
+        for name in imported(path, module)
+        if within(name, "classifier") and name != "classifier" and not within(name, own)
+    ]
+    assert wrong == []
+
+
+def test_models_reach_into_no_stage() -> None:
+    names = imported(ROOT / "classifier/models.py", "classifier.models")
+    assert [name for name in names if within(name, "classifier")] == []
+
+
+def test_no_file_is_too_long_to_be_read_at_once() -> None:
+    folders = ("classifier", "emotion_site", "labeling", "tests", "benchmarks")
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for folder in folders
+        for path, _ in modules(folder)
+        if "migrations" not in path.parts and (lines := len(path.read_text().splitlines())) >= 400
+    }
+    assert long == {}
+
+
+def test_a_web_process_never_loads_what_only_training_needs(tmp_path: Path) -> None:
+    """In a process of its own: this one has loaded whatever other tests needed."""
+    script = (
+        "import sys, emotion_site.wsgi\n"
+        "from django.urls import get_resolver\n"
+        "get_resolver().url_patterns, get_resolver().reverse_dict\n"
+        "from django.contrib import admin; admin.autodiscover()\n"
+        f"print(*sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "k" * 50,
+        "DATA_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []

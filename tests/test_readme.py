@@ -1,0 +1,34 @@
+"""What the README promises about commands, modules and files is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"\bmake ([a-z-]+)", README))
+    assert {"run", "test"} <= targets
+    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
+def test_every_module_that_is_run_exists() -> None:
+    for module in set(re.findall(r"python -m ([a-z_.]+)", README)):
+        assert (ROOT / (module.replace(".", "/") + ".py")).is_file(), module
+
+
+def test_every_path_exists() -> None:
+    for path in re.findall(r"`((?:classifier|labeling|benchmarks|docs)/[\w./-]*)`", README):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"\]\(((?!http|#)[^)]+)\)", README):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_management_command_exists() -> None:
+    commands = {path.stem for path in ROOT.glob("*/management/commands/*.py")}
+    named = set(re.findall(r"manage\.py ([a-z_]+)", README)) - {"check"}
+    # The README says that this one is still to come.
+    assert named - {"retrain"} <= commands
