@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,12 @@ from django.core.exceptions import ImproperlyConfigured
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
 RATE = re.compile(r"[1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day)")
+NAME = r"[a-z0-9_](?:[-.\w]*[a-z0-9_])?"
+ADDRESS = r"\[[0-9a-f:.]+\]"
+# As Django reads them: a leading dot, or `*.` in an origin, stands for every subdomain, `*` for every name.
+HOST = re.compile(rf"\*|\.?{NAME}|{ADDRESS}", re.ASCII | re.IGNORECASE)
+# In small letters, as browsers send it: Django compares the very text.
+ORIGIN = re.compile(rf"https?://(?:(?:\*\.)?{NAME}|{ADDRESS})(?::\d{{1,5}})?", re.ASCII)
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 
 
@@ -92,26 +99,42 @@ def rate(name: str, default: str) -> str:
 
 def names(name: str, default: Iterable[str]) -> list[str]:
     """Host names, separated by commas."""
-    found = [part.strip() for part in text(name, ",".join(default)).split(",") if part.strip()]
-    for host in found:
-        if "/" in host or " " in host:
-            refuse(name, host, "host names separated by commas, without a scheme or a path")
-    return found
+    accepts = "host names separated by commas, without a scheme, a port or a path"
+    return listed(name, default, each=HOST, accepts=accepts)
 
 
 def origins(name: str) -> list[str]:
     """Web origins, separated by commas."""
-    found = [part.strip() for part in text(name).split(",") if part.strip()]
-    for origin in found:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-            refuse(name, origin, "origins separated by commas, as in https://faces.example.org")
+    return listed(name, (), each=ORIGIN, accepts="origins separated by commas, as in https://faces.example.org")
+
+
+def listed(name: str, default: Iterable[str], *, each: re.Pattern[str], accepts: str) -> list[str]:
+    """The parts of a comma-separated value. Commas alone are refused: whoever set them meant something."""
+    value = text(name, ",".join(default))
+    found = [part.strip() for part in value.split(",") if part.strip()]
+    for part in found or filter(None, [value]):
+        if not each.fullmatch(part):
+            refuse(name, part, accepts)
     return found
+
+
+def time_zone(name: str, default: str) -> str:
+    """The name of a zone that this machine knows."""
+    value = text(name, default)
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        refuse(name, value, "the IANA name of a time zone, as in UTC or Europe/Berlin")
+    return value
 
 
 def folder(name: str, default: Path) -> Path:
     """An absolute folder that exists after the call, made for its owner alone."""
-    path = Path(text(name, str(default))).expanduser().resolve()
+    return made(name, Path(text(name, str(default))).expanduser().resolve())
+
+
+def made(name: str, path: Path) -> Path:
+    """`path`, a folder that exists after the call; `name` is the variable that says where it lies."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -119,18 +142,26 @@ def folder(name: str, default: Path) -> Path:
     return path
 
 
-def database(name: str, default: str) -> dict[str, Any]:
-    """A database URL as Django's dictionary. The URL holds a password, so no message repeats it."""
-    value = text(name, default)
-    accepts = "postgres://user:password@host:5432/name or sqlite:////absolute/path"
+def database(name: str, default: Path) -> dict[str, Any]:
+    """A database URL as Django's dictionary; `default` is an SQLite file.
+
+    The URL holds a password, so no message repeats it.
+    """
+    value = text(name, f"sqlite:///{quote(str(default))}")
+    config: dict[str, Any] = {}
     try:
-        scheme = urlsplit(value).scheme
-        config = environ.Env.db_url_config(value) if scheme in DATABASE_SCHEMES else {}
+        if urlsplit(value).scheme in DATABASE_SCHEMES:
+            config = environ.Env.db_url_config(value)
     except ValueError:
-        config = {}
-    if not config.get("NAME"):
-        raise ImproperlyConfigured(f"{name} is not valid. {name} accepts {accepts}.")
-    return dict(config)
+        pass
+    found = config.get("NAME", "").strip()
+    # Without a path, environ would take SQLite's database in memory, which no other process sees.
+    if not found or (config["ENGINE"].endswith("sqlite3") and not re.fullmatch(r"/.*[^/]", found)):
+        raise ImproperlyConfigured(
+            f"{name} is not valid. {name} accepts postgres://user:password@host:5432/name or "
+            "sqlite:////absolute/path."
+        )
+    return config
 
 
 def email(name: str, default: str) -> dict[str, Any]:

@@ -29,6 +29,11 @@ if LOOPBACK_HTTP and TRUST_PROXY:
     raise ImproperlyConfigured(
         "LOOPBACK_HTTP=1 serves this machine alone, without HTTPS: TRUST_PROXY accepts only 0 beside it."
     )
+if DEBUG and not LOOPBACK_HTTP:
+    raise ImproperlyConfigured(
+        "DEBUG=1 shows the inside of the site to whoever meets an error: DEBUG accepts 1 only beside "
+        "LOOPBACK_HTTP=1, which serves this machine alone."
+    )
 BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
 if LOOPBACK_HTTP:
     ALLOWED_HOSTS = LOOPBACK_NAMES
@@ -104,7 +109,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-DATABASE = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
+DATABASE = env.database("DATABASE_URL", DATA_DIR / "db.sqlite3")
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: two writers wait for each other at a transaction's start instead of failing in its middle.
     DATABASE["OPTIONS"] = {
@@ -148,6 +153,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_UPLOAD
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 # A page of the admin may have 100 rows of checkboxes; everything else sends far less.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+# On the disk that is made for photographs: /tmp is often small, or memory.
+FILE_UPLOAD_TEMP_DIR = env.made("DATA_DIR", DATA_DIR / "tmp")
 FILE_UPLOAD_HANDLERS = [
     "emotion_site.upload_limits.FileSizeHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
@@ -243,7 +250,7 @@ PERMISSIONS_POLICY = (
 # --- language, time, log ---
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"))

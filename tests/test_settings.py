@@ -39,8 +39,30 @@ BAD_VALUES = {
     "STORED_LONG_SIDE": "10",
     "DATABASE_URL": "mysql://user:hunter2@host/name",
     "EMAIL_URL": "smtp://user:hunter2@host:notaport",
+    "TIME_ZONE": "Mars/Olympus_Mons",
     "LOG_LEVEL": "LOUD",
 }
+MORE_BAD_VALUES = [
+    ("ALLOWED_HOSTS", ","),
+    ("ALLOWED_HOSTS", "faces.example.org:8000"),
+    ("CSRF_TRUSTED_ORIGINS", "https://["),
+    ("CSRF_TRUSTED_ORIGINS", ","),
+    ("CSRF_TRUSTED_ORIGINS", "https://faces.example.org/"),
+    ("CSRF_TRUSTED_ORIGINS", "https://ada:hunter@faces.example.org"),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "sqlite://:memory:"),
+    ("DATABASE_URL", "sqlite:///not/absolute"),
+    ("DATABASE_URL", "sqlite:////a/folder/"),
+    ("DATABASE_URL", "mongodb://user:hunter2@host/name"),
+    ("DATABASE_URL", "postgres://user:hunter2@host"),
+    ("DATABASE_URL", "postgres://user:hunter2@host/"),
+    ("DATABASE_URL", "postgres://user:hunter2@host:port/name"),
+    ("DATABASE_URL", "postgres://["),
+    ("DATABASE_URL", "the database"),
+    ("EMAIL_URL", "smtp://["),
+    ("TIME_ZONE", "Europe"),
+    ("TIME_ZONE", "/etc/localtime"),
+]
 FREE_TEXT = {"BIND_HOST", "DEFAULT_FROM_EMAIL"}
 
 
@@ -63,12 +85,12 @@ def test_every_variable_is_tried_with_a_bad_value() -> None:
     assert set(BAD_VALUES) == VARIABLES - FREE_TEXT
 
 
-@pytest.mark.parametrize("name", sorted(BAD_VALUES))
+@pytest.mark.parametrize(("name", "value"), [*BAD_VALUES.items(), *MORE_BAD_VALUES])
 def test_a_bad_value_stops_the_start_and_says_what_is_accepted(
-    monkeypatch: pytest.MonkeyPatch, name: str
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name}.*{name} accepts") as caught:
-        load_settings(monkeypatch, **{name: BAD_VALUES[name]})
+        load_settings(monkeypatch, **{name: value})
     assert "hunter2" not in str(caught.value)
 
 
@@ -102,6 +124,29 @@ def test_plain_http_behind_a_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -
         load_settings(monkeypatch, LOOPBACK_HTTP="1", TRUST_PROXY="1")
 
 
+def test_debug_pages_never_face_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"DEBUG accepts 1 only beside LOOPBACK_HTTP=1"):
+        load_settings(monkeypatch, DEBUG="1", ALLOWED_HOSTS="faces.example.org")
+    found = load_settings(monkeypatch, DEBUG="1", LOOPBACK_HTTP="1", ALLOWED_HOSTS="faces.example.org")
+    assert found["DEBUG"]
+    assert "faces.example.org" not in found["ALLOWED_HOSTS"]
+
+
+def test_names_and_origins_of_every_kind_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    origins = ["https://faces.example.org", "https://*.example.org", "http://127.0.0.1:8000", "https://[::1]"]
+    hosts = ["faces.example.org", ".example.org", "10.0.0.7", "[2001:db8::7]"]
+    found = load_settings(
+        monkeypatch, ALLOWED_HOSTS=" , ".join(hosts), CSRF_TRUSTED_ORIGINS=",".join(origins) + ","
+    )
+    assert found["ALLOWED_HOSTS"] == hosts
+    assert found["CSRF_TRUSTED_ORIGINS"] == origins
+
+
+def test_days_begin_where_the_site_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(monkeypatch)["TIME_ZONE"] == "UTC"
+    assert load_settings(monkeypatch, TIME_ZONE="Asia/Tokyo")["TIME_ZONE"] == "Asia/Tokyo"
+
+
 def test_a_trusted_proxy_says_what_is_https_and_who_connects(monkeypatch: pytest.MonkeyPatch) -> None:
     found = load_settings(monkeypatch, TRUST_PROXY="2")
     assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
@@ -117,6 +162,28 @@ def test_everything_written_lies_in_a_private_data_dir(
     assert found["DATABASES"]["default"]["NAME"] == str(folder / "db.sqlite3")
     assert found["MEDIA_ROOT"].is_relative_to(folder)
     assert found["STATIC_ROOT"].is_relative_to(folder)
+    assert found["FILE_UPLOAD_TEMP_DIR"].is_relative_to(folder)
+
+
+def test_uploads_wait_in_a_private_folder_that_exists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = load_settings(monkeypatch, DATA_DIR=str(tmp_path / "elsewhere"))
+    assert found["FILE_UPLOAD_TEMP_DIR"].stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_dir_that_cannot_hold_that_folder_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "tmp").write_text("a file where the folder should be")
+    with pytest.raises(ImproperlyConfigured, match="DATA_DIR accepts a folder"):
+        load_settings(monkeypatch, DATA_DIR=str(tmp_path))
+
+
+def test_a_data_dir_may_have_any_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "c++ #1 50%25?"
+    database = load_settings(monkeypatch, DATA_DIR=str(folder))["DATABASES"]["default"]
+    assert database["NAME"] == str(folder / "db.sqlite3")
 
 
 def test_sqlite_waits_for_other_writers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,9 +221,20 @@ def test_the_process_environment_wins_over_the_env_file(
     assert (found["MAX_FACES"], found["MAX_UPLOAD_MB"]) == (8, 3)
 
 
-def test_the_deployment_checks_find_nothing(tmp_path: Path) -> None:
-    """As an operator runs them: a secret key and nothing else set."""
-    environment = ENOUGH | {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
+PRODUCTION = {
+    "ALLOWED_HOSTS": "faces.example.org",
+    "CSRF_TRUSTED_ORIGINS": "https://faces.example.org",
+    "TRUST_PROXY": "1",
+    "DATABASE_URL": "postgres://ada:secret@db.example.org/faces",
+    "EMAIL_URL": "smtp+tls://post:secret@mail.example.org:587",
+    "TIME_ZONE": "Europe/Berlin",
+}
+
+
+@pytest.mark.parametrize("set_by_operator", [{}, PRODUCTION], ids=["nothing", "production"])
+def test_the_deployment_checks_find_nothing(tmp_path: Path, set_by_operator: dict[str, str]) -> None:
+    """As an operator runs them: with a secret key alone, and with everything that a public site sets."""
+    environment = ENOUGH | {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)} | set_by_operator
     done = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
