@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from emotion_site.upload_limits import FileTooLarge, too_large_sentence, too_many_files_sentence
+from emotion_site.upload_limits import (
+    FileTooLarge,
+    SignedOutUpload,
+    too_large_sentence,
+    too_many_files_sentence,
+)
 
 BAD_REQUEST = "The site could not understand this request."
+SIGNED_OUT = "You are signed out. Sign in again, then retry."
+NOT_ALLOWED = "This address cannot be asked that way. Nothing was changed."
 CSRF_FAILED = (
     "This page has been open for too long, or cookies are blocked, so the site could not tell that it was "
     "you. Reload the page and try again."
@@ -26,12 +34,21 @@ def refuse(request: HttpRequest, *, status: int, sentence: str, template: str = 
     return render(request, template or f"{status}.html", {"sentence": sentence}, status=status)
 
 
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """A script is told, a browser is led to the log-in form."""
+    if wants_json(request):
+        return refuse(request, status=403, sentence=SIGNED_OUT)
+    return redirect_to_login(request.get_full_path())
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400: every request that it finds suspicious, with what was wrong where that helps."""
+    if isinstance(exception, SignedOutUpload):
+        return signed_out(request)
     if isinstance(exception, FileTooLarge):
         return refuse(request, status=413, sentence=str(exception))
     if isinstance(exception, RequestDataTooBig):
-        return refuse(request, status=413, sentence=too_large_sentence())
+        return refuse(request, status=413, sentence=too_large_sentence(request))
     if isinstance(exception, TooManyFilesSent):
         return refuse(request, status=400, sentence=too_many_files_sentence())
     return refuse(request, status=400, sentence=BAD_REQUEST)

@@ -1,11 +1,13 @@
-"""Response headers that neither Django nor django-csp sets."""
+"""What Django and django-csp leave unsaid in a response."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+
+from emotion_site.errors import NOT_ALLOWED, refuse
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -19,3 +21,30 @@ def permissions_policy(get_response: Answer) -> Answer:
         return response
 
     return add_header
+
+
+def keep_pages_private(get_response: Answer) -> Answer:
+    """Leave no user's page in a browser's store: after logging out, the back button shows none of them."""
+
+    def add_header(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        page = response.headers.get("Content-Type", "").startswith("text/html")
+        if page and request.user.is_authenticated:
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    return add_header
+
+
+def explain_not_allowed(get_response: Answer) -> Answer:
+    """Give the 405 of Django's decorators, which have none, a sentence and the site's look."""
+
+    def explain(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not isinstance(response, HttpResponseNotAllowed) or response.content:
+            return response
+        explained = refuse(request, status=405, sentence=NOT_ALLOWED)
+        explained.headers["Allow"] = response.headers["Allow"]
+        return explained
+
+    return explain

@@ -79,9 +79,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "emotion_site.middleware.keep_pages_private",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "emotion_site.middleware.explain_not_allowed",
     # Last, so that its page knows the user; nothing above it reads the body before this has run.
     "emotion_site.upload_limits.BodySizeMiddleware",
 ]
@@ -268,6 +270,7 @@ LOGGING = {
         # A user with a large file is no attack: one line by django.request says it, without a traceback.
         "django.security.RequestDataTooBig": {"level": "CRITICAL"},
         "django.security.FileTooLarge": {"level": "CRITICAL"},
+        "django.security.SignedOutUpload": {"level": "CRITICAL"},
         "django.security.TooManyFilesSent": {"level": "CRITICAL"},
     },
 }

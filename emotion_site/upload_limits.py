@@ -13,7 +13,10 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
+# Log-in forms and pages of the admin; only who sends photographs may send more.
+SMALL_BODY_BYTES = 2_000_000
 # Boundaries, headers and the form's other fields, for each file and once for the form.
 FORM_OVERHEAD_BYTES = 100_000
 DISCARD_BYTES = 1_000_000_000
@@ -27,7 +30,13 @@ class FileTooLarge(RequestDataTooBig):
     """One uploaded file is over MAX_UPLOAD_MB. Its message is for the user."""
 
 
-def too_large_sentence() -> str:
+class SignedOutUpload(RequestDataTooBig):
+    """Photographs from a visitor who is not, or no longer, logged in; they were not read."""
+
+
+def too_large_sentence(request: HttpRequest) -> str:
+    if not brings_photographs(request):
+        return "That is more than the site takes here. Nothing was stored."
     return (
         "That is more than the site takes at once. One photograph may have at most "
         f"{settings.MAX_UPLOAD_MB} MB, and at most {settings.MAX_FILES_PER_UPLOAD} can be sent together. "
@@ -42,9 +51,26 @@ def too_many_files_sentence() -> str:
     )
 
 
-def largest_body() -> int:
-    """The most bytes that a request within the limits can have."""
+def brings_photographs(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.path_info == reverse("uploads")
+
+
+def largest_upload() -> int:
+    """The most bytes that a form of photographs within the limits can have."""
     return (settings.MAX_UPLOAD_BYTES + FORM_OVERHEAD_BYTES) * settings.MAX_FILES_PER_UPLOAD
+
+
+def check_body_size(request: HttpRequest) -> None:
+    """Raises RequestDataTooBig for a body larger than any that this request could need, read or not."""
+    size = announced_bytes(request)
+    if size <= SMALL_BODY_BYTES:
+        return
+    if not brings_photographs(request):
+        raise RequestDataTooBig
+    if not request.user.is_authenticated:
+        raise SignedOutUpload
+    if size > largest_upload():
+        raise RequestDataTooBig
 
 
 def announced_bytes(request: HttpRequest) -> int:
@@ -82,7 +108,7 @@ def discard_body(request: HttpRequest) -> None:
 
 
 class BodySizeMiddleware:
-    """Refuses a body that announces more than any upload within the limits can have.
+    """Refuses a body that announces more than what this visitor may send to this address.
 
     Whatever the answer, and whoever gave it, what was not read of the body is discarded before it is sent.
     """
@@ -94,8 +120,7 @@ class BodySizeMiddleware:
         if not announced_bytes(request):
             return self.get_response(request)
         try:
-            if announced_bytes(request) > largest_body():
-                raise RequestDataTooBig
+            check_body_size(request)
             wait_at_most(request, STALL_SECONDS)
             return self.get_response(request)
         finally:

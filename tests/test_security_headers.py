@@ -10,6 +10,11 @@ from django.conf import settings as site
 from django.test import Client
 from pytest_django import Settings
 
+from classifier.models import User
+from tests.factories import make_upload
+
+# What Django's never_cache says, which allauth puts on its forms.
+ALLAUTH_NEVER = "max-age=0, no-cache, no-store, must-revalidate, private"
 TEMPLATES = sorted((site.BASE_DIR / "templates").rglob("*.html"))
 PAGES = ["/", "/about/", "/accounts/login/", "/accounts/signup/", "/no-such-page/"]
 # A style attribute, an event handler, a script or style element with content: all that the policy blocks.
@@ -68,6 +73,23 @@ def test_a_session_cookie_is_out_of_reach_of_scripts(ada_client: Client) -> None
     assert ada_client.get("/").status_code == 200
     assert site.SESSION_COOKIE_HTTPONLY
     assert cookie.value
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "url", ["/", "/about/", "/uploads/", "/account/", "/accounts/email/", "/no-such-page/"]
+)
+def test_the_back_button_shows_no_page_of_a_user_who_logged_out(ada_client: Client, url: str) -> None:
+    assert ada_client.get(url)["Cache-Control"] in {"private, no-store", ALLAUTH_NEVER}
+
+
+@pytest.mark.django_db
+def test_a_visitors_page_and_anything_that_is_no_page_is_left_alone(client: Client, ada: User) -> None:
+    assert "Cache-Control" not in client.get("/").headers
+    upload = make_upload(ada)
+    client.force_login(ada)
+    assert client.get(f"/uploads/{upload.pk}/photo.jpg")["Cache-Control"].startswith("private, max-age")
+    assert client.get(f"/uploads/{upload.pk}/result.json")["Cache-Control"] == "private, no-cache"
 
 
 def test_there_are_templates_to_look_at() -> None:

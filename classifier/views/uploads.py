@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import ceil
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -31,7 +30,7 @@ from classifier.throttling import UploadThrottle
 from classifier.views.history import history
 from classifier.views.pages import upload_page
 from classifier.vision.image import ImageDecodeError
-from emotion_site.errors import wants_json
+from emotion_site.errors import signed_out, wants_json
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +53,11 @@ class RefusedFile:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def uploads(request: HttpRequest) -> HttpResponse:
-    if not request.user.is_authenticated and request.method == "POST" and wants_json(request):
-        return _error(NotKeptError(_("You are signed out. Sign in again, then retry."), 403))
+    if not request.user.is_authenticated and request.method == "POST":
+        return signed_out(request)
     return _create(request) if request.method == "POST" else history(request)
 
 
-@login_required
 def _create(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES)
     by_script = wants_json(request)
