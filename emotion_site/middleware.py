@@ -24,12 +24,14 @@ def permissions_policy(get_response: Answer) -> Answer:
 
 
 def keep_pages_private(get_response: Answer) -> Answer:
-    """Leave no user's page in a browser's store: after logging out, the back button shows none of them."""
+    """Leave nothing of a user's in a browser's store, unless its view says for itself how long it may stay.
+
+    After logging out, the back button then shows no page.
+    """
 
     def add_header(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        page = response.headers.get("Content-Type", "").startswith("text/html")
-        if page and request.user.is_authenticated:
+        if request.user.is_authenticated:
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 

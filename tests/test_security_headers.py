@@ -84,12 +84,21 @@ def test_the_back_button_shows_no_page_of_a_user_who_logged_out(ada_client: Clie
 
 
 @pytest.mark.django_db
-def test_a_visitors_page_and_anything_that_is_no_page_is_left_alone(client: Client, ada: User) -> None:
+def test_a_visitors_page_may_be_kept(client: Client) -> None:
     assert "Cache-Control" not in client.get("/").headers
+
+
+@pytest.mark.django_db
+def test_static_files_may_be_kept(ada_client: Client, settings: Settings) -> None:
+    settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True
+    assert ada_client.get("/static/site.css")["Cache-Control"] == "max-age=60, public"
+
+
+@pytest.mark.django_db
+def test_pictures_say_for_themselves_how_long_they_may_be_kept(ada: User, ada_client: Client) -> None:
     upload = make_upload(ada)
-    client.force_login(ada)
-    assert client.get(f"/uploads/{upload.pk}/photo.jpg")["Cache-Control"].startswith("private, max-age")
-    assert client.get(f"/uploads/{upload.pk}/result.json")["Cache-Control"] == "private, no-cache"
+    assert ada_client.get(f"/uploads/{upload.pk}/photo.jpg")["Cache-Control"].startswith("private, max-age")
+    assert ada_client.get(f"/uploads/{upload.pk}/result.json")["Cache-Control"] == "private, no-cache"
 
 
 def test_there_are_templates_to_look_at() -> None:
