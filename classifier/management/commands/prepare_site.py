@@ -4,30 +4,66 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from classifier.management.commands.install_models import check_bundle
 from classifier.models import User
+
+# No upload takes as long: what is older was left by a process that was killed.
+LEFT_BEHIND_S = 24 * 60 * 60
 
 
 class Command(BaseCommand):
-    help = "Migrate, make the cache table, collect static files, install the models and the first superuser."
+    help = (
+        "Migrate, make the cache table, collect static files, install the models, clear away what is over, "
+        "make the first superuser. Safe to run again, also while the site is served."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        check_bundle()
         call_command("migrate", interactive=False, verbosity=0)
+        # Before anything is made that would have to be undone; the name can't be asked of an empty database.
+        name = missing_superuser()
         call_command("createcachetable", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         call_command("install_models", stdout=self.stdout)
-        self._first_superuser()
+        clear_away()
+        if name:
+            self._make_superuser(name)
 
-    def _first_superuser(self) -> None:
-        if User.objects.filter(is_superuser=True).exists():
-            return
-        name = os.environ.get("SUPERUSER_USERNAME", "admin")
+    def _make_superuser(self, name: str) -> None:
         given = os.environ.get("SUPERUSER_PASSWORD")
         password = given or secrets.token_urlsafe(12)
         User.objects.create_superuser(name, password=password)
         shown = "the password from SUPERUSER_PASSWORD" if given else f"password {password} (shown only now)"
         self.stdout.write(self.style.SUCCESS(f"Superuser {name} made, with {shown}"))
+
+
+def missing_superuser() -> str:
+    """The name of the superuser that is to be made; empty when the site has one.
+
+    Raises CommandError when the name belongs to somebody else: logging in does not tell Ada from ada.
+    """
+    if User.objects.filter(is_superuser=True).exists():
+        return ""
+    name = os.environ.get("SUPERUSER_USERNAME", "").strip() or "admin"
+    if User.objects.filter(username__iexact=name).exists():
+        raise CommandError(
+            f"The site has no superuser, and the user {name!r} is not one. Set SUPERUSER_USERNAME to a name "
+            "that nobody has."
+        )
+    return name
+
+
+def clear_away() -> None:
+    """Sessions that have expired, tasks that ended two weeks ago, uploads that were never finished."""
+    call_command("clearsessions")
+    call_command("prune_db_task_results", verbosity=0)
+    for path in settings.FILE_UPLOAD_TEMP_DIR.iterdir():
+        if path.is_file() and path.stat().st_mtime < time.time() - LEFT_BEHIND_S:
+            path.unlink(missing_ok=True)
