@@ -78,6 +78,11 @@ def request_export(user: User) -> DataExport:
     return export
 
 
+def state_of(export: DataExport) -> DataExport.State:
+    """Its state, for whoever waits for it: one whose worker died has failed, whatever its row still says."""
+    return DataExport.State.FAILED if export.lost else DataExport.State(export.state)
+
+
 def run_export(export_id: uuid.UUID) -> None:
     """Write the archive of a waiting export. Does nothing when another worker has it, or it is gone.
 

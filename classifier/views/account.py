@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from classifier.access import get_export
-from classifier.accounts import erase_account, request_export
+from classifier.accounts import erase_account, request_export, state_of
 from classifier.forms import ConsentForm, DeleteAccountForm
 from classifier.models import DataExport, Upload
 from emotion_site.errors import refuse, wants_json
@@ -28,9 +28,11 @@ def account(request: HttpRequest) -> HttpResponse:
         form.save()
         messages.success(request, _("Your preference is saved."))
         return redirect("account")
+    newest = DataExport.objects.filter(owner=request.user).first()  # type: ignore[misc]
     context = {
         "form": form,
-        "export": DataExport.objects.filter(owner=request.user).first(),  # type: ignore[misc]
+        "export": newest,
+        "export_state": newest and state_of(newest),
         "photographs": Upload.objects.owned_by(request.user).count(),
     }
     return render(request, "classifier/account.html", context)
@@ -50,7 +52,7 @@ def export_download(request: HttpRequest, export_id: uuid.UUID) -> HttpResponseB
     """The archive; while it is being written, the account page. Scripts that prefer JSON get its state."""
     found = get_export(request.user, export_id)
     if wants_json(request):
-        state = {"state": found.state, "done": found.done, "total": found.total}
+        state = {"state": state_of(found), "done": found.done, "total": found.total}
         return JsonResponse(state, headers={"Cache-Control": "no-store"})
     if found.state != DataExport.State.READY:
         return redirect("account")

@@ -7,6 +7,8 @@ async function look() {
   const words = panel.querySelector("[role=status]");
   try {
     const answer = await fetch(panel.dataset.url, { headers: { Accept: "application/json" } });
+    // Deleting a photograph removes the export, too.
+    if (answer.status === 404) return location.reload();
     const { state, done, total } = await answer.json();
     if (state === "ready" || state === "failed") return location.reload();
     bar.max = Math.max(total, 1);

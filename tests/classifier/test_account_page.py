@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from classifier.models import DataExport, Upload, User
@@ -49,9 +51,28 @@ def test_while_it_is_written_the_page_looks_again(state: str, ada: User, ada_cli
     assert answer.json() == {"state": state, "done": 3, "total": 9}
 
 
-def test_an_export_that_failed_says_so(ada: User, ada_client: Client) -> None:
-    DataExport.objects.create(owner=ada, state=DataExport.State.FAILED)
-    assert "could not be written" in ada_client.get("/account/").content.decode()
+def make_ended_badly(owner: User, *, how: str) -> DataExport:
+    """An export that says itself that it failed, or one that went silent when its worker was killed."""
+    if how == "failed":
+        return DataExport.objects.create(owner=owner, state=DataExport.State.FAILED)
+    silent_since = timezone.now() - DataExport.LOST_AFTER - timedelta(seconds=1)
+    return DataExport.objects.create(owner=owner, state=how, done=3, total=9, progress_at=silent_since)
+
+
+@pytest.mark.parametrize("how", ["failed", "waiting", "running"])
+def test_an_export_that_will_never_be_done_says_so_and_can_be_tried_again(
+    how: str, ada: User, ada_client: Client
+) -> None:
+    lost = make_ended_badly(ada, how=how)
+    url = reverse("account-export-download", args=[lost.pk])
+    page = ada_client.get("/account/").content.decode()
+    assert "The last one could not be finished. Please try again." in page
+    assert "Try again</button>" in page
+    assert "<progress" not in page
+    assert "http-equiv" not in page
+    assert ada_client.get(url, headers={"Accept": "application/json"}).json()["state"] == "failed"
+    ada_client.post("/account/export/")
+    assert DataExport.objects.get(owner=ada).state == "ready"
 
 
 def test_signing_in_on_the_way_to_an_export_ends_on_the_account_page(ada: User, client: Client) -> None:
