@@ -41,6 +41,18 @@ def percent(probability: float) -> str:
 
 
 @register.filter
+def exact_percent(share: float) -> str:
+    """0.7042 as 70.4%: a figure that was measured on thousands of faces."""
+    return f"{share:.1%}"
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """3589 as 3,589."""
+    return f"{number:,}"
+
+
+@register.filter
 def bar_width(probability: float) -> str:
     """A width for an SVG attribute, whatever the language's decimal sign."""
     return f"{100 * min(max(probability, 0.0), 1.0):.1f}%"

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from classifier.cards import lay_out
+from classifier.figures import figures_of_active
 from classifier.forms import UploadForm
 from classifier.models import Label, Upload
 
@@ -41,4 +42,9 @@ def upload_page(
 @require_safe
 def about(request: HttpRequest) -> HttpResponse:
     labels = Label.objects.filter(label_set__slug=settings.DEFAULT_LABEL_SET)
-    return render(request, "classifier/about.html", {"labels": labels, "max_faces": settings.MAX_FACES})
+    context = {
+        "labels": labels,
+        "max_faces": settings.MAX_FACES,
+        "figures": figures_of_active(settings.DEFAULT_LABEL_SET),
+    }
+    return render(request, "classifier/about.html", context)

@@ -79,10 +79,6 @@ def test_boxes_lie_where_the_faces_are(ada: User, ada_client: Client) -> None:
     assert 'x="15.625%" y="16.667%" width="7.812%" height="12.500%"' in page
 
 
-def test_the_model_that_answered_is_named(ada: User, ada_client: Client) -> None:
-    assert "read by constant v1" in page_of(ada_client, make_upload(ada))
-
-
 def test_a_name_is_text_and_not_markup(ada: User, ada_client: Client) -> None:
     page = page_of(ada_client, make_upload(ada, name="<script>alert(1)</script>.jpg"))
     assert "<script>alert" not in page

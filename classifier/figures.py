@@ -1,0 +1,102 @@
+"""What the card of the model that answers now says of it, for people who want to know how good it is.
+
+A card may come from anywhere: only what `classifier.ml.artifact.check_card` demands is sure to be there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from classifier.models import Label, ModelVersion
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Of the faces that people called `label`, the share, 0 to 1, that the model called so, too."""
+
+    label: Label
+    share: float
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the model did on the faces of one data set; `low` and `high` are its 95 % interval."""
+
+    name: str
+    faces: int | None
+    accuracy: float
+    low: float | None
+    high: float | None
+    recalls: tuple[Recall, ...]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """`learned_from` is empty, and `scorings` too, where the card does not tell."""
+
+    version: ModelVersion
+    threshold: float
+    learned_from: str
+    votes: str
+    faces: int | None
+    scorings: tuple[Scoring, ...]
+
+
+def figures_of_active(label_set_slug: str) -> Figures | None:
+    """None where no model is active."""
+    active = ModelVersion.objects.filter(label_set__slug=label_set_slug, active=True)
+    version = active.prefetch_related("label_set__labels").first()
+    return figures_of(version) if version else None
+
+
+def figures_of(version: ModelVersion) -> Figures:
+    dataset = _words(version.card.get("dataset"))
+    labels = list(version.label_set.labels.all())
+    return Figures(
+        version=version,
+        threshold=version.card["threshold"],
+        learned_from=_text(dataset.get("name")),
+        votes=_text(dataset.get("votes")),
+        faces=_count(dataset.get("faces")),
+        scorings=tuple(_scorings(_words(version.card.get("metrics")), labels)),
+    )
+
+
+def _scorings(metrics: dict[str, Any], labels: Iterable[Label]) -> Iterable[Scoring]:
+    for name, said in metrics.items():
+        measured = _words(said)
+        accuracy = _share(measured.get("accuracy"))
+        if accuracy is None:
+            continue
+        low, high = _interval(measured.get("accuracy_95"))
+        recall = _words(measured.get("recall"))
+        shares = [(label, _share(recall.get(label.slug))) for label in labels]
+        recalls = tuple(Recall(label, share) for label, share in shares if share is not None)
+        yield Scoring(name, _count(measured.get("faces")), accuracy, low, high, recalls)
+
+
+def _words(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _share(value: Any) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if number and 0 <= value <= 1 else None
+
+
+def _interval(value: Any) -> tuple[float, float] | tuple[None, None]:
+    if not isinstance(value, list) or len(value) != 2:
+        return None, None
+    low, high = _share(value[0]), _share(value[1])
+    return (None, None) if low is None or high is None else (low, high)
