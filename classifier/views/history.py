@@ -39,6 +39,8 @@ def history(request: HttpRequest) -> HttpResponse:
         "page": page,
         "cards": [lay_out(upload) for upload in page.uploads],
         "kept": _kept(chosen),
+        "first": chosen.get("first"),
+        "last": chosen.get("last"),
         # The chart is of the whole span, so it stands above the first page only.
         "timeline": None if page.newer else draw_timeline(first_to_last, settings.DEFAULT_LABEL_SET),
     }

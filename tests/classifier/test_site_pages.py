@@ -85,6 +85,13 @@ def test_visitors_are_told_what_it_is_not_and_where_it_is_forbidden(client: Clie
     assert "Article 50(3)" in page
 
 
+def test_visitors_are_promised_no_more_about_poor_pictures_than_is_kept(client: Client) -> None:
+    """tests/classifier/test_result_page.py holds what a result does with an unreadable face."""
+    page = " ".join(client.get("/").content.decode().split())
+    assert "you are told so, and the guess stays folded away unless you ask for it" in page
+    assert "instead of being given a guess" not in page
+
+
 def test_whats_not_there_is_said_kindly(client: Client) -> None:
     answer = client.get("/nowhere/")
     assert answer.status_code == 404

@@ -73,6 +73,27 @@ def test_only_the_newest_are_counted(ada: User, monkeypatch: pytest.MonkeyPatch)
     assert [(label.slug, total) for label, total in chart.totals] == [("sad", 2)]
 
 
+@pytest.mark.parametrize(
+    ("filters", "sentence"),
+    [
+        ("", "Counted in your newest 2 photographs: each counts once"),
+        ("?showing=sad", "Counted in your newest 2 photographs: each counts once"),
+        ("?first=2026-03-15", "Counted in your newest photograph from 15 March 2026: each"),
+        ("?last=2026-03-15", "Counted in your newest 2 photographs up to 15 March 2026: each"),
+        (
+            "?first=2026-03-01&last=2026-03-15",
+            "Counted in your newest 2 photographs from 1 March 2026 up to 15 March 2026: each",
+        ),
+    ],
+)
+def test_it_says_which_photographs_are_counted(
+    filters: str, sentence: str, ada: User, ada_client: Client
+) -> None:
+    make_upload(ada, created_at=NOON)
+    make_upload(ada, shows=["sad"], created_at=NOON - timedelta(days=1))
+    assert sentence in ada_client.get(f"/uploads/{filters}").content.decode()
+
+
 def test_the_same_numbers_stand_in_a_table(ada: User, ada_client: Client) -> None:
     make_upload(ada, shows=["happy"], created_at=NOON)
     page = ada_client.get("/uploads/").content.decode()
