@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +18,7 @@ class PhotographInput(forms.FileInput):
 
 
 class PhotographsField(forms.FileField):
-    """Several files in one field. Each file's own faults are found by the view, file by file."""
+    """Several files in one field: their number is Django's to limit, and the view finds each one's faults."""
 
     widget = PhotographInput
 
@@ -27,12 +26,6 @@ class PhotographsField(forms.FileField):
         files = [file for file in data or [] if file]
         if not files:
             raise ValidationError(_("Choose at least one photograph."), code="none")
-        if len(files) > settings.MAX_FILES_PER_UPLOAD:
-            raise ValidationError(
-                _("At most %(most)d photographs can be sent at once, and these were %(n)d."),
-                params={"most": settings.MAX_FILES_PER_UPLOAD, "n": len(files)},
-                code="too_many",
-            )
         return files
 
 
