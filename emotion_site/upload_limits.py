@@ -107,6 +107,12 @@ def discard_body(request: HttpRequest) -> None:
         wait_at_most(request, None)
 
 
+def drop_unfinished_file(request: HttpRequest) -> None:
+    """Remove the file that was being received when an upload broke off; Python would do so only in time."""
+    for handler in request.upload_handlers:
+        handler.upload_interrupted()
+
+
 class BodySizeMiddleware:
     """Refuses a body that announces more than what this visitor may send to this address.
 
@@ -125,6 +131,7 @@ class BodySizeMiddleware:
             return self.get_response(request)
         finally:
             discard_body(request)
+            drop_unfinished_file(request)
 
 
 class FileSizeHandler(FileUploadHandler):

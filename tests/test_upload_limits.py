@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +92,28 @@ def test_one_file_over_the_limit_stops_the_upload_and_is_named(ada_client: Clien
     assert answer.status_code == 413
     assert "“p1.jpg” is larger than 1 MB" in answer.json()["error"]
     assert not Upload.objects.exists()
+
+
+def test_a_file_that_was_not_received_whole_leaves_nothing_on_the_disk(
+    ada_client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR, settings.FILE_UPLOAD_MAX_MEMORY_SIZE = tmp_path, 0
+    files: list[int] = []
+    discard = upload_limits.discard_body
+
+    def look(request: WSGIRequest) -> None:
+        files.append(len(list(tmp_path.iterdir())))
+        discard(request)
+
+    monkeypatch.setattr(upload_limits, "discard_body", look)
+    gc.disable()
+    try:
+        answer = ada_client.post("/uploads/", {"photos": photographs(10, 100_001)}, headers=JSON)
+        files.append(len(list(tmp_path.iterdir())))
+    finally:
+        gc.enable()
+    assert answer.status_code == 413
+    assert files == [1, 0]
 
 
 def test_thousands_of_files_are_refused_in_one_sentence(ada_client: Client) -> None:
