@@ -105,7 +105,9 @@ def names(name: str, default: Iterable[str]) -> list[str]:
 
 def origins(name: str) -> list[str]:
     """Web origins, separated by commas."""
-    return listed(name, (), each=ORIGIN, accepts="origins separated by commas, as in https://faces.example.org")
+    return listed(
+        name, (), each=ORIGIN, accepts="origins separated by commas, as in https://faces.example.org"
+    )
 
 
 def listed(name: str, default: Iterable[str], *, each: re.Pattern[str], accepts: str) -> list[str]:
