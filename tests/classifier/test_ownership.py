@@ -1,30 +1,40 @@
-"""Who gets what at every address of the site's own. An address that the table forgets fails a test."""
+"""Who gets what, by every method, at every address. An address that the tables forget fails a test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from classifier.models import DataExport, Upload, User
-from classifier.urls import urlpatterns
+from classifier.models import DataExport, Face, Prediction, Upload, User
 from tests.factories import make_upload
 
 pytestmark = pytest.mark.django_db
 
-HIDDEN, LOG_IN, OPEN = "hidden", "log in", "open"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Statuses for the owner, a stranger and a visitor.
+Statuses = tuple[int, int, int]
+NOT_ALLOWED = (405, 405, 405)
+HIDDEN = (200, 404, 404)
+LOG_IN = (200, 200, 302)
+OPEN = (200, 200, 200)
 
 
 @dataclass(frozen=True)
 class Address:
-    """`rule`: HIDDEN is 404 to strangers and visitors, LOG_IN is for any user, OPEN for everyone."""
+    """`get` is also for HEAD, `rest` for every method but POST."""
 
-    method: str
-    rule: str
+    get: Statuses
+    post: Statuses = NOT_ALLOWED
+    rest: Statuses = NOT_ALLOWED
     args: Callable[[User], list[object]] = lambda user: []
+
+    def statuses(self, method: str) -> Statuses:
+        return {"GET": self.get, "HEAD": self.get, "POST": self.post}.get(method, self.rest)
 
 
 def an_upload(user: User) -> list[object]:
@@ -38,67 +48,147 @@ def a_face(user: User) -> list[object]:
 
 
 def an_export(user: User) -> list[object]:
+    """One that is not ready: its owner is led to the account page."""
     return [DataExport.objects.create(owner=user).pk]
 
 
+# Where log-in is asked for first, a visitor is sent there whatever the method.
+ASKS_FIRST = (405, 405, 302)
 ADDRESSES = {
-    "home": Address("get", OPEN),
-    "about": Address("get", OPEN),
-    "uploads": Address("get", LOG_IN),
-    "uploads-delete": Address("post", LOG_IN),
-    "upload": Address("get", HIDDEN, an_upload),
-    "upload-delete": Address("post", HIDDEN, an_upload),
-    "upload-consent": Address("post", HIDDEN, an_upload),
-    "upload-photo": Address("get", HIDDEN, an_upload),
-    "upload-thumbnail": Address("get", HIDDEN, an_upload),
-    "upload-annotated": Address("get", HIDDEN, an_upload),
-    "upload-json": Address("get", HIDDEN, an_upload),
-    "face-crop": Address("get", HIDDEN, a_face),
-    "account": Address("get", LOG_IN),
-    "account-export": Address("post", LOG_IN),
-    "account-export-download": Address("get", HIDDEN, an_export),
-    "account-delete": Address("get", LOG_IN),
+    "home": Address(OPEN),
+    "about": Address(OPEN),
+    "uploads": Address(LOG_IN, post=(400, 400, 302)),
+    "uploads-delete": Address((302, 302, 302), post=(302, 302, 302), rest=ASKS_FIRST),
+    "upload": Address(HIDDEN, args=an_upload),
+    "upload-delete": Address(HIDDEN, post=(302, 404, 404), args=an_upload),
+    "upload-consent": Address(NOT_ALLOWED, post=(302, 404, 404), args=an_upload),
+    "upload-photo": Address(HIDDEN, args=an_upload),
+    "upload-thumbnail": Address(HIDDEN, args=an_upload),
+    "upload-annotated": Address(HIDDEN, args=an_upload),
+    "upload-json": Address(HIDDEN, args=an_upload),
+    "face-crop": Address(HIDDEN, args=a_face),
+    "account": Address(LOG_IN, post=(302, 302, 302), rest=ASKS_FIRST),
+    "account-export": Address((302, 302, 302), post=(302, 302, 302), rest=ASKS_FIRST),
+    "account-export-download": Address((302, 404, 404), args=an_export),
+    "account-delete": Address(LOG_IN, post=(400, 400, 302), rest=ASKS_FIRST),
 }
-TABLE = [pytest.param(name, address, id=name) for name, address in ADDRESSES.items()]
+# allauth's pages: of whoever asks, or, the last two, of whoever holds the key from a letter.
+ACCOUNT_PAGES = {
+    "account_login",
+    "account_logout",
+    "account_inactive",
+    "account_signup",
+    "account_reauthenticate",
+    "account_email",
+    "account_email_verification_sent",
+    "account_change_password",
+    "account_set_password",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key_done",
+    "account_confirm_login_code",
+    "account_confirm_email",
+    "account_reset_password_from_key",
+}
+TABLE = [
+    pytest.param(name, method, id=f"{method} {name}")
+    for name, address in ADDRESSES.items()
+    for method in METHODS
+]
 
 
-def test_the_table_knows_every_address() -> None:
-    assert {pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern)} == set(ADDRESSES)
-    assert all(isinstance(pattern, URLPattern) for pattern in urlpatterns)
+def every_address(
+    patterns: list[URLPattern | URLResolver] | None = None, space: str = "", route: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """The namespace, name and route of each address of the site, the admin's included."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        whole = route + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield space, pattern.name or "", whole
+        else:
+            yield from every_address(pattern.url_patterns, pattern.namespace or space, whole)
 
 
-@pytest.mark.parametrize(("name", "address"), TABLE)
-def test_the_owner_gets_in(name: str, address: Address, ada: User, ada_client: Client) -> None:
-    answer = getattr(ada_client, address.method)(reverse(name, args=address.args(ada)))
-    assert answer.status_code in {200, 302}
-    assert "login" not in answer.headers.get("Location", "")
+def everything() -> list[object]:
+    """Whatever a request could have changed for somebody."""
+    kept = (Upload, Face, Prediction, DataExport)
+    return [list(model.objects.order_by("pk").values()) for model in kept]
 
 
-@pytest.mark.parametrize(("name", "address"), TABLE)
+def leads_to_log_in(location: str) -> bool:
+    return location.startswith((reverse("account_login"), reverse("admin:login")))
+
+
+def test_the_tables_know_every_address() -> None:
+    named = {name for space, name, _ in every_address() if space != "admin"}
+    assert named == set(ADDRESSES) | ACCOUNT_PAGES
+    with_parameters = {name for space, name, route in every_address() if space != "admin" and "<" in route}
+    keyed = {"account_confirm_email", "account_reset_password_from_key"}
+    owned = {name for name, address in ADDRESSES.items() if address.args in {an_upload, a_face, an_export}}
+    assert with_parameters == owned | keyed
+
+
+@pytest.mark.parametrize(("name", "method"), TABLE)
+def test_the_owner_gets_in(name: str, method: str, ada: User, ada_client: Client) -> None:
+    address = ADDRESSES[name]
+    answer = ada_client.generic(method, reverse(name, args=address.args(ada)))
+    assert answer.status_code == address.statuses(method)[0]
+    assert not leads_to_log_in(answer.headers.get("Location", ""))
+
+
+@pytest.mark.parametrize(("name", "method"), TABLE)
 def test_a_stranger_does_not_learn_that_it_is_there(
-    name: str, address: Address, ada: User, bob_client: Client
+    name: str, method: str, ada: User, bob_client: Client
 ) -> None:
-    answer = getattr(bob_client, address.method)(reverse(name, args=address.args(ada)))
-    assert answer.status_code == 404 if address.rule == HIDDEN else answer.status_code in {200, 302}
-    assert Upload.objects.count() == (1 if address.args in {an_upload, a_face} else 0)
+    address = ADDRESSES[name]
+    url = reverse(name, args=address.args(ada))
+    hers = everything()
+    answer = bob_client.generic(method, url)
+    assert answer.status_code == address.statuses(method)[1]
+    assert not leads_to_log_in(answer.headers.get("Location", ""))
+    DataExport.objects.exclude(owner=ada).delete()  # asking for one's own export is everyone's right
+    assert everything() == hers
 
 
-@pytest.mark.parametrize(("name", "address"), TABLE)
-def test_a_visitor_gets_the_log_in_page_or_nothing(
-    name: str, address: Address, ada: User, client: Client
+@pytest.mark.parametrize(("name", "method"), TABLE)
+def test_a_visitor_gets_the_log_in_page_or_nothing(name: str, method: str, ada: User, client: Client) -> None:
+    address = ADDRESSES[name]
+    url = reverse(name, args=address.args(ada))
+    hers = everything()
+    answer = client.generic(method, url)
+    status = address.statuses(method)[2]
+    assert answer.status_code == status
+    assert leads_to_log_in(answer.headers.get("Location", "")) == (status == 302)
+    assert everything() == hers
+
+
+def admin_addresses() -> Iterator[str]:
+    for space, name, route in every_address():
+        if space == "admin" and name not in {"login", "logout"}:
+            filled = re.sub(r"<[^>]+>", "1", re.sub(r"\^?\(\?P<\w+>([\w.*]+)[^)]*\)", r"\1", route))
+            yield "/" + filled.replace("$", "").replace(".*", "anything")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_admin_is_closed_to_all_but_staff(
+    method: str, ada: User, ada_client: Client, client: Client
 ) -> None:
-    answer = getattr(client, address.method)(reverse(name, args=address.args(ada)))
-    if address.rule == OPEN:
-        assert answer.status_code == 200
-    elif address.rule == LOG_IN:
-        assert answer.status_code == 302
-        assert answer.headers["Location"].startswith(reverse("account_login"))
-    else:
-        assert answer.status_code == 404
+    make_upload(ada)
+    before = everything()
+    urls = list(admin_addresses())
+    assert len(urls) > 60
+    for url in urls:
+        for someone in (ada_client, client):
+            answer = someone.generic(method, url)
+            assert answer.status_code == 302, url
+            assert leads_to_log_in(answer.headers["Location"]), url
+    assert everything() == before
 
 
 def test_a_superuser_is_a_stranger_on_the_site(ada: User, root_client: Client) -> None:
-    assert root_client.get(reverse("upload-photo", args=an_upload(ada))).status_code == 404
+    for name, address in ADDRESSES.items():
+        if address.get == HIDDEN:
+            assert root_client.get(reverse(name, args=address.args(ada))).status_code == 404, name
 
 
 def test_deleting_several_takes_only_ones_own(ada: User, bob: User, bob_client: Client) -> None:
