@@ -1,6 +1,9 @@
 // Sends photographs one by one as they are dropped, pasted, chosen or taken, and shows each result in place.
 
 const AT_ONCE = 2;
+// Without an answer nobody knows whether the photograph was stored: sending it again may store it twice.
+const LOST = "The connection was lost; look in your history before sending it again.";
+const SLOW = "The site took too long to answer; look in your history before sending it again.";
 const PREVIEW = /^image\/(jpeg|png|webp|gif|avif|bmp)$/;
 
 const form = document.getElementById("upload");
@@ -8,8 +11,10 @@ const input = document.getElementById("photos");
 const queue = document.getElementById("queue");
 const blueprint = document.getElementById("job");
 const announcer = document.getElementById("announce");
+const refusal = document.getElementById("refused");
 const veil = document.getElementById("veil");
 const maxMegabytes = Number(form.dataset.maxMb);
+const maxFiles = Number(form.dataset.maxFiles);
 
 const waiting = [];
 let sending = 0;
@@ -24,11 +29,19 @@ function announce(sentence) {
 function add(files) {
   const photographs = [...files];
   if (!photographs.length) return;
+  refusal.hidden = photographs.length <= maxFiles;
+  if (!refusal.hidden) return refuse(photographs.length);
   const consent = document.getElementById("consent").checked;
   const first = photographs.map((file) => enqueue(file, consent))[0];
   if (photographs.length > 1) announce(`${photographs.length} photographs are being sent.`);
   first.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
   work();
+}
+
+function refuse(count) {
+  refusal.lastElementChild.textContent =
+    `At most ${maxFiles} photographs can be sent at once, and these were ${count}. None was sent.`;
+  refusal.scrollIntoView({ block: "nearest", behavior: "smooth" });
 }
 
 function enqueue(file, consent) {
@@ -112,8 +125,8 @@ function send(job) {
     work();
   });
   request.addEventListener("load", () => answered(job, request));
-  request.addEventListener("error", () => fail(job, "The connection was lost. Nothing was stored."));
-  request.addEventListener("timeout", () => fail(job, "The site took too long to answer."));
+  request.addEventListener("error", () => fail(job, LOST));
+  request.addEventListener("timeout", () => fail(job, SLOW));
   request.timeout = 120_000;
   sending += 1;
   say(job, "Sending");
