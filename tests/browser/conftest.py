@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from django.db import connection
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
 
-from classifier import serving
 from classifier.models import User
 from tests.factories import PASSWORD, make_user
+from tests.photographs import astronaut, grace_hopper, no_face
 
 # Playwright's event loop runs in this thread, and Django would take the tests' queries for asynchronous ones.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -39,6 +40,11 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return browser_type_launch_args | {"executable_path": chromium, "args": ARGUMENTS}
 
 
+class NewContext(Protocol):
+    def __call__(self, **options: Any) -> BrowserContext:
+        """A browser of its own, closed with the test."""
+
+
 class SignIn(Protocol):
     def __call__(self, username: str) -> None:
         """Log this user in through the form, making the account where there is none."""
@@ -51,12 +57,6 @@ def django_db_modify_db_settings(
     """A file, as on a real site: threads that share an SQLite database in memory lock each other out."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
-
-
-@pytest.fixture(autouse=True)
-def forgotten_models() -> None:
-    """The live server runs in this process, and the database of the test before is gone."""
-    serving._loaded.clear()
 
 
 @pytest.fixture
@@ -74,10 +74,28 @@ def sign_in(page: Page) -> SignIn:
     def through_the_form(username: str) -> None:
         if not User.objects.filter(username=username).exists():
             make_user(username)
-        page.goto("/accounts/login/")
-        page.get_by_label("Username").fill(username)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_selector("#upload")
+        log_in(page, username)
 
     return through_the_form
+
+
+def log_in(page: Page, username: str) -> None:
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("#upload")
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> dict[str, Path]:
+    paths = {}
+    for name, content in {
+        "astronaut.jpg": astronaut(),
+        "hopper.jpg": grace_hopper(),
+        "wall.jpg": no_face(),
+        "letter.jpg": b"Dear Ada",
+    }.items():
+        paths[name] = tmp_path / name
+        paths[name].write_bytes(content)
+    return paths

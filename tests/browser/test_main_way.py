@@ -1,4 +1,4 @@
-"""From signing up to an empty history again, as people do it: by pointer, by keyboard, by drop and paste."""
+"""From signing up to an empty history again, as people do it: by pointer, by drop and paste."""
 
 from __future__ import annotations
 
@@ -8,30 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, Playwright, expect
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from classifier.models import Upload, User
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import NewContext, SignIn, log_in
 from tests.factories import PASSWORD, make_active_model, make_upload
-from tests.photographs import astronaut, grace_hopper, no_face, to_jpeg
+from tests.photographs import to_jpeg
 
 # The label set comes with a migration, and a flush after each test would take it away.
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
-
-
-@pytest.fixture
-def photographs(tmp_path: Path) -> dict[str, Path]:
-    paths = {}
-    for name, content in {
-        "astronaut.jpg": astronaut(),
-        "hopper.jpg": grace_hopper(),
-        "wall.jpg": no_face(),
-        "letter.jpg": b"Dear Ada",
-    }.items():
-        paths[name] = tmp_path / name
-        paths[name].write_bytes(content)
-    return paths
 
 
 def test_from_sign_up_to_an_empty_history(page: Page, site: LiveServer, photographs: dict[str, Path]) -> None:
@@ -118,6 +105,24 @@ def test_take_a_picture_with_the_camera(page: Page, sign_in: SignIn) -> None:
     assert Upload.objects.get().name.endswith(".jpg")
 
 
+@pytest.mark.parametrize("kind", ["Desktop Chrome", "iPhone 13", "Pixel 7"])
+def test_there_is_one_way_to_take_a_picture(
+    kind: str, playwright: Playwright, new_context: NewContext, ada: User
+) -> None:
+    page = new_context(**playwright.devices[kind]).new_page()
+    log_in(page, "ada")
+    seen = page.locator(".drop-buttons").get_by_text("Take a picture").filter(visible=True)
+    expect(seen).to_have_count(1)
+    expect(page.locator("#capture")).to_be_visible(visible=kind != "Desktop Chrome")
+
+
+def test_a_browser_that_gives_no_camera_offers_none(page: Page, sign_in: SignIn) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    sign_in("ada")
+    expect(page.get_by_role("button", name="Choose photographs")).to_be_visible()
+    expect(page.get_by_text("Take a picture").filter(visible=True)).to_have_count(0)
+
+
 def test_a_bad_file_says_why_and_the_good_one_beside_it_is_read(
     page: Page, sign_in: SignIn, photographs: dict[str, Path]
 ) -> None:
@@ -138,16 +143,40 @@ def test_a_lost_connection_can_be_tried_again(
     sign_in("ada")
     page.route("**/uploads/", lambda route: route.abort())
     page.set_input_files("#photos", photographs["astronaut.jpg"])
-    expect(page.locator(".job-state")).to_have_text("The connection was lost. Nothing was stored.")
+    expect(page.locator(".job-state")).to_have_text(
+        "The connection was lost; look in your history before sending it again."
+    )
     page.unroute("**/uploads/")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#queue .verdict")).to_contain_text("Happy")
 
 
-def test_too_many_at_once_go_on_by_themselves(
-    page: Page, sign_in: SignIn, photographs: dict[str, Path], settings: object
+def test_a_batch_of_too_many_is_refused_in_one_sentence_and_nothing_is_sent(
+    page: Page, sign_in: SignIn, photographs: dict[str, Path], settings: Settings
 ) -> None:
-    settings.UPLOAD_RATE = "1/s"  # type: ignore[attr-defined]
+    settings.MAX_FILES_PER_UPLOAD = 2
+    make_active_model()
+    sign_in("ada")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    three = [photographs[name] for name in ("astronaut.jpg", "hopper.jpg", "wall.jpg")]
+    page.set_input_files("#photos", three)
+    refusal = page.get_by_role("alert").filter(has_text="photographs can be sent at once")
+    expect(refusal).to_have_text(
+        "At most 2 photographs can be sent at once, and these were 3. None was sent."
+    )
+    hand_over(page, "drop", "footer", *three)
+    expect(page.locator("#queue li")).to_have_count(0)
+    assert sent == []
+    page.set_input_files("#photos", three[:2])
+    expect(page.locator("#queue .result")).to_have_count(2)
+    expect(refusal).to_be_hidden()
+
+
+def test_too_many_in_a_short_time_go_on_by_themselves(
+    page: Page, sign_in: SignIn, photographs: dict[str, Path], settings: Settings
+) -> None:
+    settings.UPLOAD_RATE = "1/s"
     make_active_model()
     sign_in("ada")
     page.set_input_files("#photos", [photographs["astronaut.jpg"], photographs["wall.jpg"]])
@@ -169,15 +198,11 @@ def test_consent_goes_with_the_photographs_that_are_sent_now(
 
 
 def test_without_javascript_the_form_does_it(
-    new_context: object, site: LiveServer, ada: User, photographs: dict[str, Path]
+    new_context: NewContext, site: LiveServer, ada: User, photographs: dict[str, Path]
 ) -> None:
     make_active_model()
-    context: BrowserContext = new_context(java_script_enabled=False)  # type: ignore[operator]
-    page = context.new_page()
-    page.goto(f"{site.url}/accounts/login/")
-    page.get_by_label("Username").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page = new_context(java_script_enabled=False).new_page()
+    log_in(page, "ada")
     page.get_by_role("button", name="Photographs").set_input_files(photographs["astronaut.jpg"])
     page.get_by_role("button", name="Read them").click()
     expect(page.locator(".verdict")).to_contain_text("Happy")
@@ -186,40 +211,6 @@ def test_without_javascript_the_form_does_it(
     page.get_by_role("button", name="Delete selected").click()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("1 photograph is deleted.")).to_be_visible()
-
-
-def test_by_keyboard_alone(page: Page, sign_in: SignIn, ada: User) -> None:
-    make_upload(ada, name="first.jpg", shows=["happy", "sad"])
-    sign_in("ada")
-    page.keyboard.press("Tab")
-    expect(page.locator(":focus")).to_have_text("Skip to the content")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    expect(page.locator(":focus")).to_have_attribute("id", "photos")
-    tab_to(page, "first.jpg")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="first.jpg")).to_be_visible()
-
-    tab_to(page, "Face 2")
-    expect(page.locator("[data-box='2']")).to_have_class("on")
-    expect(page.locator("[data-face='2']")).to_have_class(re.compile(r"\bon\b"))
-    page.keyboard.press("Shift+Tab")
-    expect(page.locator("[data-box='1']")).to_have_class("on")
-
-    page.locator(".actions").get_by_role("link", name="Delete").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator(":focus")).to_have_text("Keep")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("“first.jpg” is deleted.")).to_be_visible()
-
-
-def tab_to(page: Page, words: str) -> None:
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if words in (page.locator(":focus").text_content() or ""):
-            return
-    raise AssertionError(f"{words!r} cannot be reached with Tab")
 
 
 def test_pointing_at_a_card_lights_its_box_and_back(page: Page, sign_in: SignIn, ada: User) -> None:
