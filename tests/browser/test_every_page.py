@@ -215,6 +215,19 @@ def test_nothing_is_wider_than_a_phone(width: int, page: Page, sign_in: SignIn, 
         assert overflow(page) <= 0, page.url
 
 
+def test_a_queue_fits_a_phone_whatever_files_are_called(
+    page: Page, sign_in: SignIn, photographs: dict[str, Path]
+) -> None:
+    make_active_model()
+    page.set_viewport_size({"width": 320, "height": 844})
+    sign_in("ada")
+    long = photographs["letter.jpg"].rename(photographs["letter.jpg"].with_stem("a-letter" * 12))
+    page.set_input_files("#photos", [long, photographs["astronaut.jpg"]])
+    expect(page.locator(".job.failed")).to_have_count(1)
+    expect(page.locator("#queue .result")).to_have_count(1)
+    assert overflow(page) <= 0
+
+
 def overflow(page: Page) -> int:
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
