@@ -17,9 +17,13 @@ UNSURE_COLOR = "#c9cfc6"
 
 def annotated_jpeg(card: ResultCard) -> bytes:
     """The stored copy as JPEG, a box and a caption per face that was read."""
+    width, height = card.upload.width, card.upload.height
     with card.upload.photo.open("rb") as file:
-        photograph = decode_photograph(file.read(), long_side=settings.STORED_LONG_SIDE)
-    scale = max(photograph.pixels.shape[:2]) / max(card.upload.width, card.upload.height)
+        # No copy is larger than what was sent, whatever the limit may be by now.
+        photograph = decode_photograph(
+            file.read(), max_pixels=width * height, long_side=settings.STORED_LONG_SIDE
+        )
+    scale = max(photograph.pixels.shape[:2]) / max(width, height)
     faces = [
         (_box(face, scale), _caption(face, numbered=len(card.faces) > 1), _color(face)) for face in card.faces
     ]

@@ -2,18 +2,24 @@
 
 A format is recognised by its first bytes and opened by exactly that format's plugin: whatever else Pillow
 could open stays out of reach, and so does its process-wide bomb limit, which `max_pixels` replaces.
+
+A decoder may take about three bytes for each of `max_pixels` pixels. Kinds of picture that take more for a
+pixel are read up to fewer pixels, and one large picture at a time is decoded in a process.
 """
 
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+import threading
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import Literal, cast
+from math import floor
+from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -22,15 +28,23 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
-from pillow_heif import HeifImageFile
+from pillow_heif import HeifImageFile, open_heif
+
+from classifier.vision.shrink import Decoded, reduce, resize, to_srgb
 
 Pixels = NDArray[np.uint8]
 ErrorCode = Literal["empty", "not_an_image", "unsupported_format", "damaged", "too_many_pixels", "no_pixels"]
 
 ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 
-# A JPEG decodes at 1/2, 1/4 or 1/8 scale several times faster; never below this long side.
-_DRAFT_LONG_SIDE = 1600
+# A JPEG decodes at 1/2, 1/4 or 1/8 scale several times faster; never below this share of the long side that
+# is asked for: 4000 pixels become 2000 where 2048 are asked for.
+_DRAFT_SHARE = 0.78
+
+# Bytes that a decoder may take for each pixel of the limit.
+_BYTES_PER_PIXEL = 3
+_LARGE_PIXELS = 4_000_000
+_one_large = threading.Lock()
 
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
@@ -96,13 +110,20 @@ class Photograph:
 def decode_photograph(data: bytes, *, max_pixels: int = 50_000_000, long_side: int = 2048) -> Photograph:
     """The first frame of `data`, upright, on white, in sRGB, shrunk to `long_side` if larger.
 
+    Read are up to all of `max_pixels` in JPEG and GIF, and in PNG and BMP that are gray or have a palette;
+    3/4 in progressive JPEG, or 3/7 with colours at full resolution and 1/3 in CMYK; 3/5 in HEIC and other
+    PNG and BMP; 1/2 in WebP; 3/8 in TIFF, in WebP with transparency and in HEIC with transparency or more
+    than 8 bits; 1/4 in AVIF and in animated WebP.
+
     Raises `ImageDecodeError`, and nothing else, for anything that is not such a picture.
     """
     image = _open(data)
-    if image.width * image.height > max_pixels:
-        raise _too_many_pixels(image.width, image.height, max_pixels)
     try:
-        return _read(image, long_side, turned=b"irot" in data or b"imir" in data)
+        _check_size(image, data, max_pixels)
+        with _one_large if image.width * image.height > _LARGE_PIXELS else nullcontext():
+            return _read(image, data, long_side)
+    except ImageDecodeError:
+        raise
     except Exception as error:  # decoders raise whatever they like on bad bytes
         raise _damaged() from error
 
@@ -123,7 +144,7 @@ def encode_png(pixels: Pixels) -> bytes:
 
 def make_thumbnail(pixels: Pixels, *, long_side: int = 360) -> bytes:
     """JPEG whose long side is at most `long_side`."""
-    return encode_jpeg(np.asarray(_shrink(Image.fromarray(pixels), long_side)), quality=82)
+    return encode_jpeg(np.asarray(resize(Image.fromarray(pixels), long_side)), quality=82)
 
 
 def _open(data: bytes) -> ImageFile:
@@ -135,7 +156,7 @@ def _open(data: bytes) -> ImageFile:
         raise _not_accepted(data)
     try:
         return _PLUGINS[name](io.BytesIO(data))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:  # WebP and GIF ask before their size is known here
         raise ImageDecodeError("too_many_pixels", "This picture has too many pixels.") from error
     except Exception as error:
         # Pillow's base class says this, and only this, of a header whose width or height is not positive.
@@ -199,98 +220,116 @@ def _damaged() -> ImageDecodeError:
     return ImageDecodeError("damaged", "This picture is damaged or incomplete and cannot be read.")
 
 
-def _too_many_pixels(width: int, height: int, max_pixels: int) -> ImageDecodeError:
-    return ImageDecodeError(
+def _check_size(image: ImageFile, data: bytes, max_pixels: int) -> None:
+    most = min(max_pixels, int(max_pixels * _BYTES_PER_PIXEL / _decoding_bytes(image, data)))
+    if image.width * image.height <= most:
+        return
+    kind = next(name for name, plugin in _PLUGINS.items() if isinstance(image, plugin))
+    limit = f"at most {floor(most / 1e5) / 10:g} megapixels are read"
+    raise ImageDecodeError(
         "too_many_pixels",
-        f"This picture has {width:,} × {height:,} pixels; at most {max_pixels / 1e6:g} megapixels are read.",
+        f"This picture has {image.width:,} × {image.height:,} pixels; "
+        + (f"{limit}." if most == max_pixels else f"of a {kind} file like this, {limit}."),
     )
 
 
-def _read(image: ImageFile, long_side: int, *, turned: bool) -> Photograph:
-    """`turned`: a HEIC's container itself says how to turn or mirror it."""
-    width, height = image.size
+def _decoding_bytes(image: ImageFile, data: bytes) -> float:
+    """What a decoder holds at its peak for each pixel, as measured."""
+    transparent = image.mode in ("RGBA", "RGBa", "LA", "La")
     if isinstance(image, JpegImageFile):
-        draft = min(1.0, _DRAFT_LONG_SIDE / max(image.size))
-        image.draft(None, (max(1, int(width * draft)), max(1, int(height * draft))))
-        image.load()
-    else:
-        image.load()
+        return _jpeg_bytes(image, data)
+    if isinstance(image, HeifImageFile):
+        return 8 if transparent or image.info["bit_depth"] > 8 else 5
+    if isinstance(image, WebPImageFile):
+        return 12 if image.is_animated else 8 if transparent else 6
+    if isinstance(image, TiffImageFile):
+        return 8  # where it has to be turned
+    if isinstance(image, AvifImageFile):
+        return 12
+    return {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 5)
+
+
+def _jpeg_bytes(image: JpegImageFile, data: bytes) -> float:
+    """libjpeg holds two bytes for each sample of a picture that comes in several scans, else a few rows.
+
+    One more is for what the picture is decoded to.
+    """
+    assert image.fp
+    header = data[: image.fp.tell()]  # up to the end of the first scan's header, which names its components
+    one_scan = header[-8 - 2 * image.layers :].startswith(b"\xff\xda")
+    if one_scan and not image.info.get("progressive"):
+        return 1
+    across, down = (max(layer[i] for layer in image.layer) for i in (1, 2))
+    return 1 + 2 * sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
+
+
+def _read(image: ImageFile, data: bytes, long_side: int) -> Photograph:
+    width, height = image.size
+    decoded = _decode(image, data, long_side)
+    if not isinstance(image, JpegImageFile):
         # A TIFF is turned upright, and a HEIC may find its true size, while it loads.
-        width, height = image.size
-    heic = isinstance(image, HeifImageFile)
-    orientation = _heic_orientation(image, turned) if heic else _orientation(image)
-    if orientation in (5, 6, 7, 8):
-        width, height = height, width
-    picture = _to_srgb(_shrink(_to_8_bit(image, long_side), long_side), image.info.get("icc_profile"))
+        width, height = decoded.width, decoded.height
+    # Only now: it may come last in the file, and closing the picture forgets it.
+    orientation, profile = _orientation(image, data), image.info.get("icc_profile")
+    small = reduce(decoded, long_side)
+    del decoded
+    image.close()
+    picture = to_srgb(resize(small, long_side), profile)
     if orientation in _TRANSPOSE:
         picture = picture.transpose(_TRANSPOSE[orientation])
+    if orientation in (5, 6, 7, 8):
+        width, height = height, width
     return Photograph(pixels=np.array(picture, dtype=np.uint8), width=width, height=height)
 
 
-def _orientation(image: ImageFile) -> int:
-    """EXIF orientation, 1 to 8; 1 where EXIF is absent or corrupt. Ask after loading: it may come last."""
+def _decode(image: ImageFile, data: bytes, long_side: int) -> Decoded:
+    if isinstance(image, WebPImageFile):
+        return _decode_webp(data)
+    if isinstance(image, HeifImageFile):
+        return _decode_heic(data)
+    if isinstance(image, JpegImageFile):
+        draft = min(1.0, _DRAFT_SHARE * long_side / max(image.size))
+        image.draft(None, (max(1, int(image.width * draft)), max(1, int(image.height * draft))))
+    image.load()
+    return Decoded(*image.size, rows=lambda top, bottom: image.crop((0, top, image.width, bottom)))
+
+
+def _decode_webp(data: bytes) -> Decoded:
+    """By OpenCV, which takes half of Pillow's memory."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("OpenCV can't decode this.")
+    height, width, channels = pixels.shape
+    order = cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB
+    return Decoded(
+        width, height, lambda top, bottom: Image.fromarray(cv2.cvtColor(pixels[top:bottom], order))
+    )
+
+
+def _decode_heic(data: bytes) -> Decoded:
+    """Without Pillow's plugin, which copies it all."""
+    heif = open_heif(io.BytesIO(data), remove_stride=False)
+    rows, stride = heif.data, heif.stride  # its size is known only once it is decoded
+    width, height = heif.size
+
+    def cut(top: int, bottom: int) -> Image.Image:
+        band = rows[top * stride : bottom * stride]
+        return Image.frombytes(heif.mode, (width, bottom - top), band, "raw", heif.mode, stride)
+
+    return Decoded(width, height, cut)
+
+
+def _orientation(image: ImageFile, data: bytes) -> int:
+    """EXIF orientation, 1 to 8; 1 where EXIF is absent or corrupt.
+
+    A HEIC's plugin moves it away, and where its container turns the picture, as phones write it, EXIF only
+    repeats that.
+    """
     value: object = 1
-    with suppress(Exception):
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    if isinstance(image, HeifImageFile):
+        turned = b"irot" in data or b"imir" in data
+        value = 1 if turned else image.info.get("original_orientation")
+    else:
+        with suppress(Exception):
+            value = image.getexif().get(_ORIENTATION_TAG, 1)
     return value if isinstance(value, int) else 1
-
-
-def _heic_orientation(image: ImageFile, turned: bool) -> int:
-    """1 where the container turned the picture already, as phones write it: their EXIF only repeats that.
-
-    Otherwise what the EXIF said, which the plugin has moved away.
-    """
-    value = image.info.get("original_orientation")
-    return value if isinstance(value, int) and not turned else 1
-
-
-def _shrink(image: Image.Image, long_side: int) -> Image.Image:
-    ratio = long_side / max(image.size)
-    if ratio >= 1:
-        return image
-    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-
-
-def _to_8_bit(image: Image.Image, long_side: int) -> Image.Image:
-    """One of L, RGB, RGBA, CMYK, LAB; not always shrunk to `long_side` yet."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        return _scale_depth(_shrink(image, long_side))
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    if image.mode in ("L", "RGB", "CMYK", "LAB"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGB")
-
-
-def _scale_depth(image: Image.Image) -> Image.Image:
-    """32-bit gray, integer or float, to 8 bits.
-
-    White is the smallest usual level that holds the brightest pixel, since such files don't say theirs.
-    """
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(values.max())
-    white = next((level for level in (1.0, 255.0, 65535.0) if top <= level), top)
-    return Image.fromarray((values.clip(0, white) * (255.0 / white) + 0.5).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
-    """RGB in sRGB, transparent parts on white. `profile`: the file's ICC profile, ignored when unusable."""
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-    if image.mode == "LAB":
-        return _convert_profile(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
-    if isinstance(profile, bytes) and profile:
-        with suppress(Exception):  # a corrupt profile, or one for another kind of picture
-            opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "sRGB" not in ImageCms.getProfileDescription(opened):
-                return _convert_profile(image, opened)
-    return image.convert("RGB")
-
-
-def _convert_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    srgb = ImageCms.createProfile("sRGB")
-    return cast(Image.Image, ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB"))
