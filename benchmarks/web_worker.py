@@ -1,12 +1,14 @@
-"""How long until a web worker serves, and how much memory it has taken after real work.
+"""How long until a web worker serves, and how much memory it takes, with the worst that it may be sent.
 
     python -m benchmarks.web_worker
 
-Starts gunicorn with one worker on a free port and a site of its own, signs up, and sends photographs.
+Starts gunicorn with one worker on a free port and a site of its own, with a tiny model where no weights are
+bundled. Four people sign up, and each sends the same photograph at the same time, kind after kind.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -15,44 +17,84 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
+import pillow_heif
+from PIL import Image
 
 from benchmarks.speed import scenes
+from emotion_site.memory import MALLOC
 from tests.smoke import sign_up, upload
+
+CLIENTS = 4
+PREPARE = (
+    "from classifier.models import ModelVersion as V; from tests.factories import make_active_model as m; "
+)
+PREPARE += "V.objects.filter(active=True).exists() or m()"
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-        probe.close()
-        environment = os.environ | {
-            "DATA_DIR": folder,
-            "ENV_FILE": os.devnull,
-            "LOOPBACK_HTTP": "1",
-            "PORT": str(port),
-            "SECRET_KEY": "only for this benchmark " * 3,
-            "WEB_WORKERS": "1",
-        }
-        subprocess.run([sys.executable, "manage.py", "prepare_site"], env=environment, check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = _environment(Path(folder))
+        _prepare(environment)
         began = time.perf_counter()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "emotion_site/gunicorn_conf.py", "emotion_site.wsgi"],
+        with _serving(environment) as (site, worker):
+            print(f"serves after {time.perf_counter() - began:.2f} s, with {_resident_mb(worker, 'RSS')} MB")
+            _work(site, worker)
+            print(f"\nMB resident at most, all in all: {_resident_mb(worker, 'HWM')}")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    own = {
+        "DATA_DIR": str(folder),
+        "ENV_FILE": os.devnull,
+        "LOOPBACK_HTTP": "1",
+        "PORT": str(port),
+        "SECRET_KEY": "only for this benchmark " * 3,
+        "UPLOAD_RATE": "10000/min",
+        "WEB_WORKERS": "1",
+        "WEB_THREADS": str(CLIENTS),
+    }
+    return os.environ | MALLOC | own
+
+
+def _prepare(environment: dict[str, str]) -> None:
+    commands = [["migrate"], ["createcachetable"], ["collectstatic", "--noinput"]]
+    if any(Path("classifier/weights").glob("*.onnx")):
+        commands.append(["install_models"])
+    for command in [*commands, ["shell", "-c", PREPARE]]:
+        subprocess.run(  # noqa: S603 - the commands stand above
+            [sys.executable, "manage.py", *command, "-v0"],
             env=environment,
+            check=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
         )
-        try:
-            site = f"http://127.0.0.1:{port}"
-            _wait_for(site)
-            print(f"serves after {time.perf_counter() - began:.2f} s")
-            _work(site)
-            for pid in _children(server.pid):
-                print(f"web worker: {_resident_mb(pid):.0f} MB resident at most")
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
+
+
+@contextmanager
+def _serving(environment: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """The site's address, and the worker's process id."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "emotion_site/gunicorn_conf.py", "emotion_site.wsgi"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        site = f"http://127.0.0.1:{environment['PORT']}"
+        _wait_for(site)
+        [worker] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        yield site, int(worker)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
 
 
 def _wait_for(site: str) -> None:
@@ -65,22 +107,57 @@ def _wait_for(site: str) -> None:
             return
 
 
-def _work(site: str) -> None:
-    with httpx.Client(base_url=site, follow_redirects=True, timeout=60) as client:
-        sign_up(client, "bench", "a-password-for-benchmarks")
-        for _ in range(10):
-            for name, data in scenes().items():
-                upload(client, f"{name}.jpg", data)
+def _work(site: str, worker: int) -> None:
+    clients = [httpx.Client(base_url=site, follow_redirects=True, timeout=300) for _ in range(CLIENTS)]
+    for number, client in enumerate(clients):
+        sign_up(client, f"bench{number}", "a-password-for-benchmarks")
+    print(f"\n{'sent by four at once':34}{'file MB':>8}{'s':>7}{'MB after':>10}{'MB at most so far':>19}")
+    for name, data in [*scenes().items(), *_worst()]:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(lambda client, name=name, data=data: upload(client, name, data), clients))
+        took = time.perf_counter() - began
+        after, most = _resident_mb(worker, "RSS"), _resident_mb(worker, "HWM")
+        print(f"{name:34}{len(data) / 1e6:8.1f}{took:7.1f}{after:10}{most:19}")
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def _worst() -> Iterator[tuple[str, bytes]]:
+    """Each kind at the most pixels that are read of it; by what it is and its megapixels."""
+    pillow_heif.register_heif_opener()
+    kinds: list[tuple[str, str, float, str, dict[str, object]]] = [
+        ("JPEG", "RGB", 50, "JPEG", {}),
+        ("CMYK JPEG", "CMYK", 50, "JPEG", {}),
+        ("progressive JPEG", "RGB", 37.5, "JPEG", {"progressive": True}),
+        ("progressive JPEG 4:4:4", "RGB", 21.4, "JPEG", {"progressive": True, "subsampling": 0}),
+        ("16-bit PNG", "I;16", 50, "PNG", {"compress_level": 1}),
+        ("PNG with a palette", "P", 50, "PNG", {"compress_level": 1}),
+        ("PNG with transparency", "RGBA", 30, "PNG", {"compress_level": 1}),
+        ("WebP", "RGB", 25, "WEBP", {"method": 0}),
+        ("WebP with transparency", "RGBA", 18.7, "WEBP", {"method": 0}),
+        ("HEIC", "RGB", 30, "HEIF", {}),
+        ("AVIF", "RGB", 12.5, "AVIF", {"speed": 10}),
+        ("float TIFF", "F", 18.7, "TIFF", {"compression": "tiff_deflate"}),
+    ]
+    for name, mode, megapixels, kind, options in kinds:
+        file = io.BytesIO()
+        _picture(mode, int((megapixels * 1e6) ** 0.5)).save(file, kind, **options)
+        yield f"{name}, {megapixels:g} megapixels", file.getvalue()
 
 
-def _resident_mb(pid: int) -> float:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+def _picture(mode: str, side: int) -> Image.Image:
+    if mode == "I;16":
+        return Image.fromarray(np.full((side, side), 0x8080, np.uint16))
+    blotches = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    picture = Image.fromarray(blotches).resize((side, side), Image.Resampling.NEAREST)
+    if mode == "RGBA":
+        picture.putalpha(128)
+    return picture if picture.mode == mode else picture.convert("L" if mode == "F" else mode).convert(mode)
+
+
+def _resident_mb(pid: int, which: str) -> int:
+    found = re.search(rf"Vm{which}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
-    return int(found[1]) / 1000
+    return int(found[1]) // 1000
 
 
 if __name__ == "__main__":

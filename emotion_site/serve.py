@@ -12,13 +12,10 @@ from typing import TextIO, cast
 from honcho import command
 
 from emotion_site import settings
+from emotion_site.memory import MALLOC
 
 # What honcho exits with after Ctrl-C and after SIGTERM: being asked to stop is no failure.
 STOPPED = (130, 143)
-
-# glibc reads these as a process starts. Left alone it keeps the large buffers of decoded photographs, for
-# each thread anew: a web worker grew to 770 MB that otherwise takes 400.
-MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1000000"}
 
 
 class Output:
@@ -60,7 +57,7 @@ def main(procfile: str = "Procfile") -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["PORT"] = str(settings.PORT)
     os.environ["PYTHONUNBUFFERED"] = "1"
-    for name, value in MEMORY.items():
+    for name, value in MALLOC.items():
         os.environ.setdefault(name, value)
     # The settings read .env themselves. honcho's reading would let it win over the process environment.
     start = ["--env", os.devnull, "--app-root", str(settings.BASE_DIR), "--procfile", procfile, "start"]
