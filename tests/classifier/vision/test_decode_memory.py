@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,21 +84,20 @@ def test_what_takes_more_memory_is_read_up_to_fewer_pixels(
     assert caught.value.code == "too_many_pixels"
 
 
-def test_large_pictures_are_decoded_one_at_a_time() -> None:
-    small, large = (saved(Image.new("L", size), "PNG") for size in ((100, 100), (2001, 2000)))
-    done = threading.Event()
+@pytest.mark.parametrize(("size", "alone"), [((100, 100), False), ((2001, 2000), True)])
+def test_large_pictures_are_decoded_one_at_a_time(
+    size: tuple[int, int], alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, held = reading._read, []
 
-    def decode_large() -> None:
-        decode_photograph(large)
-        done.set()
+    def watch(*arguments: Any) -> reading.Photograph:
+        held.append(reading._one_large.locked())
+        return read(*arguments)
 
-    with reading._one_large:
-        thread = threading.Thread(target=decode_large)
-        thread.start()
-        decode_photograph(small)
-        assert not done.wait(0.3)
-    thread.join(10)
-    assert done.is_set()
+    monkeypatch.setattr(reading, "_read", watch)
+    decode_photograph(saved(Image.new("L", size), "PNG"))
+    assert held == [alone]
+    assert not reading._one_large.locked()
 
 
 def test_a_longer_stored_copy_gets_its_pixels_from_a_jpeg() -> None:
