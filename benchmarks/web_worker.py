@@ -111,14 +111,14 @@ def _work(site: str, worker: int) -> None:
     clients = [httpx.Client(base_url=site, follow_redirects=True, timeout=300) for _ in range(CLIENTS)]
     for number, client in enumerate(clients):
         sign_up(client, f"bench{number}", "a-password-for-benchmarks")
-    print(f"\n{'sent by four at once':34}{'file MB':>8}{'s':>7}{'MB after':>10}{'MB at most so far':>19}")
+    print(f"\n{'sent by four at once':40}{'file MB':>8}{'s':>7}{'MB after':>10}{'MB at most so far':>19}")
     for name, data in [*scenes().items(), *_worst()]:
         began = time.perf_counter()
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(lambda client, name=name, data=data: upload(client, name, data), clients))
         took = time.perf_counter() - began
         after, most = _resident_mb(worker, "RSS"), _resident_mb(worker, "HWM")
-        print(f"{name:34}{len(data) / 1e6:8.1f}{took:7.1f}{after:10}{most:19}")
+        print(f"{name:40}{len(data) / 1e6:8.1f}{took:7.1f}{after:10}{most:19}")
 
 
 def _worst() -> Iterator[tuple[str, bytes]]:
