@@ -49,7 +49,7 @@ def artifact_answering(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
-    artifact = model.SerializeToString()
+    artifact = artifacts.with_labels(model.SerializeToString(), labels)
     return artifact, {
         "format": artifacts.CARD_FORMAT,
         "sha256": artifacts.sha256(artifact),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 CARD_FORMAT = 1
 REQUIRED = ("format", "sha256", "label_set", "labels", "estimator", "preprocessing", "threshold")
+LABELS = "labels"
+"""The key of the ONNX file's metadata that holds the labels, one a line."""
 
 
 class ArtifactError(ValueError):
@@ -60,6 +63,28 @@ def read(path: Path) -> tuple[bytes, dict[str, Any]]:
         raise ArtifactError(f"The model card of {path.name} is not JSON: {error}") from error
     check_card(artifact, card)
     return artifact, card
+
+
+def with_labels(onnx_bytes: bytes, labels: Sequence[str]) -> bytes:
+    """Write the labels, in the order of the output, into the model itself; a card is checked against them."""
+    import onnx
+
+    model = onnx.load_from_string(onnx_bytes)
+    onnx.helper.set_model_props(model, {LABELS: "\n".join(labels)})
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def check_labels(metadata: dict[str, str], card: dict[str, Any]) -> None:
+    """Raises ArtifactError unless the model's own metadata has the card's labels in the card's order."""
+    if LABELS not in metadata:
+        raise ArtifactError("The artifact does not say which labels it tells, so its card can't be checked.")
+    own = metadata[LABELS].split("\n")
+    if own != card["labels"]:
+        raise ArtifactError(
+            f"The artifact's labels are {', '.join(own)}; its model card says {', '.join(card['labels'])}. "
+            "They must be the same, in the same order."
+        )
 
 
 def halve_weights(onnx_bytes: bytes) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from .artifact import ArtifactError, check_card
+from .artifact import ArtifactError, check_card, check_labels
 from .preprocessing import CROP_SIDE, Preprocessing
 
 # A batch of 100 faces in one piece would need hundreds of MB for its activations.
@@ -56,6 +56,7 @@ class Classifier:
             threshold=float(card["threshold"]),
         )
         loaded._self_test()
+        check_labels(session.get_modelmeta().custom_metadata_map, card)
         return loaded
 
     def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -199,7 +199,7 @@ def build_artifact(
     log_p = np.log(np.maximum(plain.predict(preprocessing(held.images), verbose=0), 1e-12))
     temperature = fit_temperature(log_p, held.labels)
     calibrated = serving_graph(network, recipe=recipe, side=preprocessing.side, temperature=temperature)
-    artifact = export_onnx(calibrated)
+    artifact = artifacts.with_labels(export_onnx(calibrated), held.names)
     card: dict[str, Any] = {
         "format": artifacts.CARD_FORMAT,
         "sha256": artifacts.sha256(artifact),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from classifier.ml.artifact import ArtifactError, sha256
@@ -53,6 +54,21 @@ def test_an_incomplete_card_is_refused_naming_what_it_lacks() -> None:
     del card["threshold"]
     with pytest.raises(ArtifactError, match="lacks threshold"):
         Classifier.load(artifact, card)
+
+
+def test_labels_in_another_order_than_the_artifacts_own_are_refused() -> None:
+    artifact, card = tiny_artifact(labels=("happy", "sad"))
+    with pytest.raises(ArtifactError, match=r"labels are happy, sad; its model card says sad, happy.*order"):
+        Classifier.load(artifact, card | {"labels": ["sad", "happy"]})
+
+
+def test_an_artifact_that_does_not_name_its_labels_is_refused() -> None:
+    artifact, card = tiny_artifact()
+    model = onnx.load_from_string(artifact)
+    del model.metadata_props[:]
+    nameless = model.SerializeToString()
+    with pytest.raises(ArtifactError, match="does not say which labels"):
+        Classifier.load(nameless, card | {"sha256": sha256(nameless)})
 
 
 def test_answers_that_are_no_numbers_are_refused() -> None:
