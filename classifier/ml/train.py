@@ -230,14 +230,16 @@ def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe) -> Pa
         "input": {"shape": [None, preprocessing.side, preprocessing.side, 1], "dtype": "float32"},
         "intended_use": INTENDED_USE,
         "dataset": {
-            "name": "FER2013 Training, without duplicates of PublicTest",
+            "name": "FER2013 Training, without near-duplicates of PublicTest",
             "votes": "FER+" if votes else None,
             "faces": len(training),
             "sha256": training.digest(),
             "licence": "research use; the pictures are not distributed with the weights",
         },
         "training": asdict(recipe) | {"seconds_of_last_run": round(time.monotonic() - began)},
-        "metrics": {"FER2013 PublicTest": measure(answers, test.labels, test.names)},
+        "metrics": {
+            "FER2013 PublicTest": measure(answers, test.labels, test.names, threshold=card["threshold"])
+        },
         "environment": {
             "python": platform.python_version(),
             "keras": keras.version(),
