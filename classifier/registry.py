@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from .ml import artifact as artifacts
 from .ml.artifact import ArtifactError
@@ -57,6 +57,24 @@ def _check_labels(label_set: LabelSet, card: dict[str, Any]) -> None:
             f"The artifact's labels are {', '.join(card['labels'])}; "
             f"those of {label_set.slug} are {', '.join(expected)}, in this order."
         )
+
+
+def find_version(name: str, *, label_set: str) -> ModelVersion:
+    """The version with this number, the newest of this estimator, or the one whose digest begins so.
+
+    An empty name is the active version. Raises LookupError, telling which versions there are.
+    """
+    versions = ModelVersion.objects.filter(label_set__slug=label_set).select_related("label_set")
+    number = int(name) if name.isdecimal() and len(name) < 10 else 0
+    for asked in (Q(active=True) if not name else Q(number=number), Q(estimator=name)):
+        if found := versions.filter(asked).order_by("-number").first():
+            return found
+    begun = versions.filter(digest__startswith=name.lower()) if name else versions.none()
+    if len(begun) == 1:
+        return begun[0]
+    known = ", ".join(f"{version} {version.digest[:8]}" for version in versions) or "none"
+    wanted = f"No one version is {name!r}" if name else "No version is active"
+    raise LookupError(f"{wanted}; label set {label_set!r} has these: {known}.")
 
 
 @transaction.atomic

@@ -1,0 +1,37 @@
+"""Score a registered model on labelled faces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from classifier.ml.evaluate import add_options, evaluate, told_as
+from classifier.registry import find_version
+
+
+class Command(BaseCommand):
+    help = "Score a registered model: figures with intervals, latency, size. Changes nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "model",
+            nargs="?",
+            default="",
+            metavar="VERSION",
+            help="number, estimator or start of the digest; default: the active version",
+        )
+        parser.add_argument("--label-set", default=settings.DEFAULT_LABEL_SET)
+        add_options(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asked = {name: options[name] for name in ("data", "votes", "usage", "plots")}
+        try:
+            version = find_version(options["model"], label_set=options["label_set"])
+            with version.artifact.open("rb") as file:
+                artifact = file.read()
+            told = evaluate(artifact, version.card, **asked)
+        except (LookupError, OSError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(told_as(told, as_json=options["json"]))
