@@ -13,12 +13,12 @@ BLUE, ORANGE = (31, 95, 168), (226, 125, 52)
 
 def draw_confusion(matrix: list[list[int]], names: tuple[str, ...]) -> Image.Image:
     """(K, K) counts, rows true: each cell has its share of the row, as a shade and in figures."""
-    canvas = _Canvas(150 + 66 * len(names), 140 + 50 * len(names))
+    canvas = _Canvas(150 + 66 * len(names), 116 + 50 * len(names))
     canvas.text(16, 14, "Told for each true label", size=17)
     canvas.text(16, 38, "share of the row's faces, and how many they are", size=12)
     for column, name in enumerate(names):
-        canvas.text(130 + 66 * column + 33, 92, name, size=12, anchor="mb", width=64)
-    canvas.text(118, 92, "true \\ told", size=11, anchor="rb")
+        canvas.text(130 + 66 * column + 32, 90, name, size=12, anchor="ms", width=64)
+    canvas.text(118, 90, "true \\ told", size=11, anchor="rs")
     for row, (name, counts) in enumerate(zip(names, matrix, strict=True)):
         top, whole = 100 + 50 * row, sum(counts)
         canvas.text(118, top + 24, name, size=12, anchor="rm", width=104)
@@ -29,9 +29,9 @@ def draw_confusion(matrix: list[list[int]], names: tuple[str, ...]) -> Image.Ima
 
 def _draw_cell(canvas: _Canvas, left: int, top: int, count: int, share: float) -> None:
     shade = tuple(round(255 + (part - 255) * share**0.7) for part in BLUE)
-    ink = PAPER if share > 0.45 else INK
+    ink = PAPER if share > 0.7 else INK
     canvas.box(left, top, left + 64, top + 48, fill=shade)
-    canvas.text(left + 32, top + 18, f"{share:.0%}", size=15, anchor="mm", fill=ink)
+    canvas.text(left + 32, top + 18, f"{share * 100:.0f} %", size=15, anchor="mm", fill=ink)
     canvas.text(left + 32, top + 36, f"{count:,}", size=10, anchor="mm", fill=ink)
 
 
