@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
-from .models import DataExport, Face, Upload, User
+from .models import DataExport, Face, Prediction, Upload, User
 
 M = TypeVar("M", bound=Model)
 Visitor = User | AnonymousUser
@@ -23,6 +23,12 @@ def get_upload(visitor: Visitor, upload_id: uuid.UUID, *, results: bool = False)
 
 def get_face(visitor: Visitor, face_id: int) -> Face:
     return _own(visitor, Face.objects.filter(pk=face_id), "upload__owner")
+
+
+def get_prediction(visitor: Visitor, prediction_id: int) -> Prediction:
+    """With its face and the version that made it."""
+    found = Prediction.objects.select_related("face", "label", "model_version__label_set")
+    return _own(visitor, found.filter(pk=prediction_id), "face__upload__owner")
 
 
 def get_export(visitor: Visitor, export_id: uuid.UUID) -> DataExport:

@@ -47,6 +47,17 @@ def active_model(label_set: str) -> ActiveModel:
     return held
 
 
+def classifier_of(version: ModelVersion) -> Classifier:
+    """The classifier of any version, loaded anew unless it is the active one.
+
+    Raises ArtifactError when its artifact is missing or altered.
+    """
+    held = _loaded.get(version.label_set.slug)
+    if held and (held.version.pk, held.version.digest) == (version.pk, version.digest):
+        return held.classifier
+    return _load(version.pk).classifier
+
+
 def _load(version_id: int) -> ActiveModel:
     version = ModelVersion.objects.select_related("label_set").get(pk=version_id)
     try:

@@ -19,6 +19,7 @@ urlpatterns = [
     path("uploads/<uuid:upload_id>/annotated.jpg", pictures.annotated, name="upload-annotated"),
     path("uploads/<uuid:upload_id>/result.json", pictures.result_json, name="upload-json"),
     path("faces/<int:face_id>/crop.png", pictures.crop, name="face-crop"),
+    path("predictions/<int:prediction_id>/why.png", pictures.why, name="prediction-why"),
     path("account/", account.account, name="account"),
     path("account/export/", account.export, name="account-export"),
     path("account/export/<uuid:export_id>/", account.export_download, name="account-export-download"),

@@ -27,17 +27,22 @@ def tiny_artifact(
 
 
 def artifact_answering(
-    logits: np.ndarray, *, labels: tuple[str, ...] = EXPRESSIONS, threshold: float = 0.5
+    logits: np.ndarray,
+    *,
+    labels: tuple[str, ...] = EXPRESSIONS,
+    threshold: float = 0.5,
+    pixels: np.ndarray | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
+    """`pixels`: (48 × 48, K), what each pixel adds to the logits; nothing unless given."""
     side = Preprocessing().side
     nodes = [
         helper.make_node("Flatten", ["image"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "nothing"], ["zeros"]),
-        helper.make_node("Add", ["zeros", "logits"], ["scores"]),
+        helper.make_node("MatMul", ["flat", "pixels"], ["seen"]),
+        helper.make_node("Add", ["seen", "logits"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["probabilities"]),
     ]
     weights = {
-        "nothing": np.zeros((side * side, len(labels)), np.float32),
+        "pixels": np.zeros((side * side, len(labels)), np.float32) if pixels is None else pixels,
         "logits": logits.astype(np.float32),
     }
     graph = helper.make_graph(
@@ -59,3 +64,12 @@ def artifact_answering(
         "preprocessing": Preprocessing().to_card(),
         "threshold": threshold,
     }
+
+
+def artifact_looking_at(row: int, column: int, *, radius: int, label: str) -> tuple[bytes, dict[str, Any]]:
+    """Says `label` the more, the brighter the pixels of 48 × 48 within `radius` of one place."""
+    side = Preprocessing().side
+    pixels = np.zeros((side, side, len(EXPRESSIONS)), np.float32)
+    place = slice(row - radius, row + radius + 1), slice(column - radius, column + radius + 1)
+    pixels[*place, EXPRESSIONS.index(label)] = 1 / (2 * radius + 1) ** 2
+    return artifact_answering(np.zeros(len(EXPRESSIONS)), pixels=pixels.reshape(side**2, -1))

@@ -14,10 +14,12 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from classifier.access import get_face, get_upload
+from classifier.access import get_face, get_prediction, get_upload
 from classifier.annotated import annotated_jpeg, annotated_version
 from classifier.cards import ResultCard, lay_out
-from classifier.models import Upload
+from classifier.explanation import why_png
+from classifier.ml.artifact import ArtifactError
+from classifier.models import Prediction, Upload
 from classifier.results import describe_upload
 
 # What never changes may stay in its owner's browser; anything else is asked for again each time.
@@ -76,6 +78,19 @@ def crop(request: HttpRequest, face_id: int) -> HttpResponseBase:
 
 
 @require_safe
+def why(request: HttpRequest, prediction_id: int) -> HttpResponseBase:
+    prediction = get_prediction(request.user, prediction_id)
+    return _deliver(
+        request,
+        lambda: _explained(prediction),
+        etag=f"{prediction.pk}-why",
+        name=f"why-{prediction.pk}.png",
+        cache=FIXED,
+        content_type="image/png",
+    )
+
+
+@require_safe
 def result_json(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
     upload = get_upload(request.user, upload_id, results=True)
     response = JsonResponse(describe_upload(upload), json_dumps_params={"indent": 2, "ensure_ascii": False})
@@ -117,6 +132,13 @@ def _drawn(card: ResultCard) -> IO[bytes]:
     try:
         return BytesIO(annotated_jpeg(card))
     except FileNotFoundError as error:
+        raise Http404 from error
+
+
+def _explained(prediction: Prediction) -> IO[bytes]:
+    try:
+        return BytesIO(why_png(prediction))
+    except ArtifactError as error:  # the version that answered then may be gone by now
         raise Http404 from error
 
 

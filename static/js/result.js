@@ -30,3 +30,18 @@ document.addEventListener("click", (event) => {
   const card = box?.closest("[data-result]")?.querySelector(`[data-face="${box.dataset.box}"]`);
   card?.scrollIntoView({ block: "nearest", behavior: "smooth" });
 });
+
+// What drove an answer is computed only when somebody asks.
+document.addEventListener("toggle", (event) => {
+  const reason = event.target;
+  if (!reason.open || !reason.dataset?.why || reason.querySelector("img")) return;
+  const picture = Object.assign(new Image(112, 112), { alt: "", src: reason.dataset.why });
+  const body = reason.querySelector(".reason-body");
+  body.setAttribute("aria-busy", "true");
+  picture.addEventListener("load", () => body.removeAttribute("aria-busy"));
+  picture.addEventListener("error", () => {
+    body.removeAttribute("aria-busy");
+    body.textContent = "This can’t be shown: the model that gave this answer is gone.";
+  });
+  body.prepend(picture);
+}, true);

@@ -47,6 +47,10 @@ def a_face(user: User) -> list[object]:
     return [face.pk]
 
 
+def a_prediction(user: User) -> list[object]:
+    return [Prediction.objects.get(face__in=make_upload(user).faces.all()).pk]
+
+
 def an_export(user: User) -> list[object]:
     """One that is not ready: its owner is led to the account page."""
     return [DataExport.objects.create(owner=user).pk]
@@ -67,6 +71,7 @@ ADDRESSES = {
     "upload-annotated": Address(HIDDEN, args=an_upload),
     "upload-json": Address(HIDDEN, args=an_upload),
     "face-crop": Address(HIDDEN, args=a_face),
+    "prediction-why": Address(HIDDEN, args=a_prediction),
     "account": Address(LOG_IN, post=(302, 302, 302), rest=ASKS_FIRST),
     "account-export": Address((302, 302, 302), post=(302, 302, 302), rest=ASKS_FIRST),
     "account-export-download": Address((302, 404, 404), args=an_export),
@@ -124,7 +129,11 @@ def test_the_tables_know_every_address() -> None:
     assert named == set(ADDRESSES) | ACCOUNT_PAGES
     with_parameters = {name for space, name, route in every_address() if space != "admin" and "<" in route}
     keyed = {"account_confirm_email", "account_reset_password_from_key"}
-    owned = {name for name, address in ADDRESSES.items() if address.args in {an_upload, a_face, an_export}}
+    owned = {
+        name
+        for name, address in ADDRESSES.items()
+        if address.args in {an_upload, a_face, a_prediction, an_export}
+    }
     assert with_parameters == owned | keyed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,7 +14,10 @@ from django.urls import reverse
 from PIL import Image
 from pytest_django import DjangoAssertNumQueries
 
-from classifier.models import Upload, User
+from classifier.models import Face, Prediction, Upload, User
+from classifier.registry import promote, register
+from classifier.vision.image import encode_png
+from tests.artifacts import artifact_looking_at, tiny_artifact
 from tests.factories import make_active_model, make_upload
 from tests.photographs import astronaut
 
@@ -112,3 +116,38 @@ def test_a_picture_costs_three_queries(
         assert ada_client.get(url).status_code == 200
     tables = ["django_session", "classifier_user", "classifier_upload"]
     assert all(table in one["sql"] for table, one in zip(tables, asked.captured_queries, strict=True))
+
+
+def test_why_shows_the_face_with_what_the_model_looked_at(ada: User, ada_client: Client) -> None:
+    version = register(*artifact_looking_at(24, 24, radius=8, label="happy"))
+    promote(version)
+    upload = make_upload(ada, version=version)
+    crop = np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+    crop[40:72, 40:72] = 255
+    Face.objects.filter(upload=upload).update(crop=encode_png(crop))
+    prediction = Prediction.objects.get(face__upload=upload)
+    answer = ada_client.get(reverse("prediction-why", args=[prediction.pk]))
+    assert answer.headers["Content-Type"] == "image/png"
+    assert answer.headers["Cache-Control"] == "private, max-age=2592000, immutable"
+    shown = np.asarray(Image.open(io.BytesIO(body(answer)))).astype(int)
+    colour = np.ptp(shown, axis=2)
+    assert colour[46:66, 46:66].mean() > 60
+    assert colour[:10, :10].max() < 20
+
+
+def test_why_asks_the_version_that_answered_not_the_active_one(ada: User, ada_client: Client) -> None:
+    upload = make_upload(ada, version=make_active_model(favourite="happy"))
+    promote(register(*artifact_looking_at(24, 24, radius=8, label="happy")))
+    prediction = Prediction.objects.get(face__upload=upload)
+    shown = np.asarray(
+        Image.open(io.BytesIO(body(ada_client.get(reverse("prediction-why", args=[prediction.pk])))))
+    )
+    assert not np.ptp(shown, axis=2).any()
+
+
+def test_why_of_a_model_that_is_gone_is_not_found(ada: User, ada_client: Client) -> None:
+    version = make_active_model(confidence=0.61)
+    prediction = Prediction.objects.get(face__upload=make_upload(ada, version=version))
+    promote(register(*tiny_artifact(favourite="sad")))
+    default_storage.delete(str(version.artifact.name))
+    assert ada_client.get(reverse("prediction-why", args=[prediction.pk])).status_code == 404
