@@ -197,8 +197,14 @@ def _resize(image: Pixels, long_side: int) -> Pixels:
 
 
 def _pad(image: Pixels, multiple: int) -> Pixels:
-    """Black to the right and below, up to the next multiple, so that few input sizes occur."""
-    bottom, right = -image.shape[0] % multiple, -image.shape[1] % multiple
+    """Black to the right and below, up to the next multiple, so that few input sizes occur.
+
+    At least two multiples: on a side of 32 pixels OpenCV's YuNet reads memory that nobody wrote, and finds
+    faces there.
+    """
+    height, width = image.shape[:2]
+    bottom = max(-height % multiple, 2 * multiple - height)
+    right = max(-width % multiple, 2 * multiple - width)
     return np.asarray(
         cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from classifier.vision.detect import DETECTORS, Detection, make_detector
+from classifier.vision.detect import DETECTORS, Detection, YuNetDetector, make_detector
 from classifier.vision.image import decode_photograph, encode_jpeg
 from tests.photographs import astronaut, grace_hopper, no_face
 
@@ -92,6 +92,13 @@ def test_no_face_is_an_empty_list() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2048), (2048, 1), (7, 900), (3, 3)])
 def test_odd_shapes_hold_no_face_and_do_no_harm(name: str, shape: tuple[int, int]) -> None:
     assert make_detector(name).detect(np.full((*shape, 3), 90, np.uint8)) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 900), (900, 7)])
+def test_no_network_is_as_narrow_as_makes_opencv_read_stray_memory(shape: tuple[int, int]) -> None:
+    detector = YuNetDetector()
+    detector.detect(np.full((*shape, 3), 90, np.uint8))
+    assert min(min(size) for size in detector._networks) >= 64
 
 
 def test_boxes_stay_within_the_picture() -> None:
