@@ -111,8 +111,8 @@ def decode_photograph(data: bytes, *, max_pixels: int = 50_000_000, long_side: i
     """The first frame of `data`, upright, on white, in sRGB, shrunk to `long_side` if larger.
 
     Read are up to all of `max_pixels` in JPEG and GIF, and in PNG and BMP that are gray or have a palette;
-    3/4 in progressive JPEG, or 3/7 with colours at full resolution and 1/3 in CMYK; 3/5 in HEIC and other
-    PNG and BMP; 1/2 in WebP; 3/8 in TIFF, in WebP with transparency and in HEIC with transparency or more
+    3/5 in progressive JPEG, or 3/8 with colours at full resolution and 3/10 in CMYK; 3/5 in HEIC and other
+    PNG and BMP; 3/7 in WebP, or 1/3 with transparency; 3/8 in TIFF and in HEIC with transparency or more
     than 8 bits; 1/4 in AVIF and in animated WebP.
 
     Raises `ImageDecodeError`, and nothing else, for anything that is not such a picture.
@@ -241,7 +241,7 @@ def _decoding_bytes(image: ImageFile, data: bytes) -> float:
     if isinstance(image, HeifImageFile):
         return 8 if transparent or image.info["bit_depth"] > 8 else 5
     if isinstance(image, WebPImageFile):
-        return 12 if image.is_animated else 8 if transparent else 6
+        return 12 if image.is_animated else 9 if transparent else 7
     if isinstance(image, TiffImageFile):
         return 8  # where it has to be turned
     if isinstance(image, AvifImageFile):
@@ -252,7 +252,7 @@ def _decoding_bytes(image: ImageFile, data: bytes) -> float:
 def _jpeg_bytes(image: JpegImageFile, data: bytes) -> float:
     """libjpeg holds two bytes for each sample of a picture that comes in several scans, else a few rows.
 
-    One more is for what the picture is decoded to.
+    Two more are for what the picture is decoded to and for its way to a small one.
     """
     assert image.fp
     header = data[: image.fp.tell()]  # up to the end of the first scan's header, which names its components
@@ -260,7 +260,7 @@ def _jpeg_bytes(image: JpegImageFile, data: bytes) -> float:
     if one_scan and not image.info.get("progressive"):
         return 1
     across, down = (max(layer[i] for layer in image.layer) for i in (1, 2))
-    return 1 + 2 * sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
+    return 2 + 2 * sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
 
 
 def _read(image: ImageFile, data: bytes, long_side: int) -> Photograph:
