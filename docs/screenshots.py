@@ -73,8 +73,18 @@ def every_page(browser: Browser, site: str, folder: Path) -> None:
                     page = new_page(browser, site, width=width, scheme=scheme, state=who)
                     for name, url in pages.items():
                         page.goto(url)
+                        if name.startswith("result"):
+                            ask_why(page)
                         shoot(page, folder / f"{name}-{kind}-{scheme}.png")
                     page.context.close()
+
+
+def ask_why(page: Page) -> None:
+    reason = page.locator(".reason").first
+    if reason.count():
+        reason.locator("summary").click()
+        reason.locator("img").wait_for()
+        page.wait_for_load_state("networkidle")
 
 
 def picture_for_readme(browser: Browser, site: str) -> None:

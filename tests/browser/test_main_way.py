@@ -60,6 +60,18 @@ def test_from_sign_up_to_an_empty_history(page: Page, site: LiveServer, photogra
     assert not Upload.objects.exists()
 
 
+def test_why_shows_a_heat_map_once_it_is_asked_for(page: Page, site: LiveServer, sign_in: SignIn) -> None:
+    sign_in("ada")
+    upload = make_upload(User.objects.get(username="ada"))
+    page.goto(f"/uploads/{upload.pk}/")
+    heat = page.locator(".reason img")
+    expect(heat).to_have_count(0)
+    page.get_by_text("Why happy?").click()
+    expect(page.locator(".reason")).to_contain_text("Bright is what spoke for happy")
+    expect(heat).to_have_js_property("naturalWidth", 112)
+    assert re.search(r"/predictions/\d+/why\.png$", heat.get_attribute("src") or "")
+
+
 def hand_over(page: Page, event: str, target: str, *photographs: Path) -> None:
     """Fire a drop or a paste that carries these files."""
     files = [{"name": path.name, "bytes": list(path.read_bytes())} for path in photographs]
