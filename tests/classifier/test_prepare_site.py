@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import os
+import re
+import string
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from io import StringIO
@@ -9,11 +13,12 @@ from pathlib import Path
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
-from classifier.management.commands import install_models
+from classifier.management.commands import install_models, prepare_site
 from classifier.ml import artifact as artifacts
 from classifier.models import DataExport, ModelVersion, User
 from classifier.tasks import write_export
@@ -21,6 +26,7 @@ from tests.artifacts import tiny_artifact
 from tests.factories import make_superuser, make_user
 
 pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).resolve().parents[2]
 DAY_S = 24 * 60 * 60
 
 
@@ -117,6 +123,41 @@ def test_without_the_bundled_model_it_says_which_file_is_missing(
     assert "whole repository anew" in str(caught.value)
     assert not Path(settings.STATIC_ROOT).exists()
     assert not ModelVersion.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgres://ada:hunter2@127.0.0.1:1/faces", "Connection refused"),
+        ("sqlite:////no/such/folder/db.sqlite3", "unable to open database file"),
+    ],
+)
+def test_a_database_out_of_reach_is_one_sentence(tmp_path: Path, url: str, reason: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "prepare_site"],
+        cwd=ROOT,
+        env={
+            "ENV_FILE": os.devnull,
+            "SECRET_KEY": string.ascii_letters,
+            "DATA_DIR": str(tmp_path),
+            "DATABASE_URL": url,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"CommandError: The database of DATABASE_URL .*{reason}.*\n", done.stderr)
+    assert "hunter2" not in done.stderr
+
+
+def test_so_is_one_that_can_only_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clear_away() -> None:
+        raise OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(prepare_site, "clear_away", clear_away)
+    with pytest.raises(CommandError, match=r"DATABASE_URL .* readonly"):
+        prepare()
 
 
 def test_expired_sessions_go() -> None:

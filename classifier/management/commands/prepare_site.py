@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from classifier.management.commands.install_models import check_bundle
 from classifier.models import User
@@ -26,6 +27,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         check_bundle()
+        try:
+            self._prepare()
+        except OperationalError as error:
+            reason = "; ".join(line.strip() for line in str(error).splitlines())
+            raise CommandError(
+                f"The database of DATABASE_URL (without it, db.sqlite3 in DATA_DIR) can't be used: {reason}"
+            ) from error
+
+    def _prepare(self) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         # Before anything is made that would have to be undone; the name can't be asked of an empty database.
         name = missing_superuser()
