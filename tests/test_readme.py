@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from classifier.management.commands.install_models import FILES
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -32,3 +34,8 @@ def test_every_management_command_exists() -> None:
     named = set(re.findall(r"manage\.py ([a-z_]+)", README)) - {"check"}
     # The README says that this one is still to come.
     assert named - {"retrain"} <= commands
+
+
+def test_a_trained_network_is_copied_to_the_names_that_are_installed() -> None:
+    copies = re.findall(r"^cp var/training/cnn(\.\w+) classifier/weights/(\S+)$", README, re.MULTILINE)
+    assert copies == [(Path(name).suffix, name) for name in FILES]

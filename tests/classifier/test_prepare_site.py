@@ -121,6 +121,7 @@ def test_without_the_bundled_model_it_says_which_file_is_missing(
         call_command(command, stdout=StringIO())
     assert str(caught.value).startswith(f"{weights / name} is missing")
     assert "whole repository anew" in str(caught.value)
+    assert "there, as expressions-cnn.onnx and expressions-cnn.json." in str(caught.value)
     assert not Path(settings.STATIC_ROOT).exists()
     assert not ModelVersion.objects.exists()
 

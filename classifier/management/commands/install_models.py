@@ -31,5 +31,6 @@ def check_bundle() -> None:
         if not (BUNDLED / name).is_file():
             raise CommandError(
                 f"{BUNDLED / name} is missing: the site's model comes with the code, in two files. Take the "
-                "whole repository anew, or train a model (README.md, Training) and put its files there."
+                "whole repository anew, or train a model (README.md, Training) and copy its cnn.onnx and "
+                f"cnn.json there, as {' and '.join(FILES)}."
             )
