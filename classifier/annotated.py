@@ -7,6 +7,7 @@ import hashlib
 from django.conf import settings
 
 from .cards import FaceCard, ResultCard
+from .pipeline import TURN
 from .templatetags.expressions import percent
 from .vision.annotate import annotate
 from .vision.detect import Box
@@ -17,6 +18,11 @@ UNSURE_COLOR = "#c9cfc6"
 
 def annotated_jpeg(card: ResultCard) -> bytes:
     """The stored copy as JPEG, a box and a caption per face that was read."""
+    with TURN:
+        return _draw(card)
+
+
+def _draw(card: ResultCard) -> bytes:
     width, height = card.upload.width, card.upload.height
     with card.upload.photo.open("rb") as file:
         # No copy is larger than what was sent, whatever the limit may be by now.

@@ -9,6 +9,7 @@ from PIL import Image
 
 from .ml.explain import draw_heat, heat_map
 from .models import Prediction
+from .pipeline import TURN
 from .serving import classifier_of
 from .vision.image import encode_png
 
@@ -20,6 +21,7 @@ def why_png(prediction: Prediction) -> bytes:
     """
     with Image.open(io.BytesIO(prediction.face.crop), formats=["PNG"]) as picture:
         crop = np.array(picture.convert("RGB"))
-    classifier = classifier_of(prediction.model_version)
-    heat = heat_map(classifier, crop, classifier.labels.index(prediction.label.slug))
+    with TURN:
+        classifier = classifier_of(prediction.model_version)
+        heat = heat_map(classifier, crop, classifier.labels.index(prediction.label.slug))
     return encode_png(draw_heat(crop, heat))

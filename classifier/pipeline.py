@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import IO
 
 import numpy as np
 from django.conf import settings
@@ -18,6 +20,9 @@ from .serving import ActiveModel, active_model
 from .vision.align import CROP_SIDE, FaceQuality, align_face, measure_quality
 from .vision.detect import Detection, Detector, make_detector
 from .vision.image import Photograph, decode_photograph, encode_jpeg, encode_png, make_thumbnail
+
+# What decodes or classifies may hold 150 MB for a while: the threads of one process take turns at it.
+TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,14 @@ def _as_sent(detection: Detection, scale: float) -> Detection:
     return replace(detection, box=(x, y, w, h), landmarks=landmarks)
 
 
-def store_photograph(*, owner: User, name: str, data: bytes, consent: bool) -> Upload:
+def store_photograph(*, owner: User, name: str, file: IO[bytes], consent: bool) -> Upload:
     """Read a photograph and keep it with its faces and predictions, or, when anything fails, keep nothing.
 
     What is kept is an upright copy of at most STORED_LONG_SIDE pixels, without metadata. Raises as
     `read_photograph` does.
     """
-    reading = read_photograph(data)
+    with TURN:
+        reading = read_photograph(file.read())
     upload = Upload(
         owner=owner,
         name=name[:200],
@@ -111,8 +117,8 @@ def store_photograph(*, owner: User, name: str, data: bytes, consent: bool) -> U
             upload.save(force_insert=True)
             _save_faces(upload, reading)
     except BaseException:
-        for file in saved:
-            default_storage.delete(file)
+        for stored in saved:
+            default_storage.delete(stored)
         raise
     return upload
 

@@ -25,10 +25,9 @@ def heat_map(classifier: Classifier, crop: NDArray[np.uint8], label: int) -> NDA
     all 0 when covering nothing made the label less likely. Takes STEPS² + 1 faces' time.
     """
     covers = _covers()
-    blurred = cv2.GaussianBlur(crop, (0, 0), PATCH / 4).astype(np.float32)
-    weights = covers[..., None]
-    hidden = (crop * (1 - weights) + blurred * weights).round().astype(np.uint8)
-    answers = classifier.predict(np.concatenate([crop[None], hidden]))[:, label]
+    blurred = np.asarray(cv2.GaussianBlur(crop, (0, 0), PATCH / 4), np.uint8)
+    hidden = [_blend(crop, blurred, cover) for cover in covers]
+    answers = classifier.predict(np.stack([crop, *hidden]))[:, label]
     lost = np.maximum(_log_odds(answers[:1]) - _log_odds(answers[1:]), 0)
     heat = np.tensordot(lost, covers, axes=1) / covers.sum(axis=0)
     most = heat.max()
@@ -52,9 +51,16 @@ def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def draw_heat(crop: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(112, 112, 3) uint8 RGB: the face in gray, with what counted glowing over it."""
-    gray = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    gray = np.asarray(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
     glow = cv2.cvtColor(
         cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
     )
-    share = (0.75 * heat)[..., None]
-    return np.asarray((gray * (1 - share) + glow * share).round(), np.uint8)
+    return _blend(gray, np.asarray(glow, np.uint8), 0.75 * heat)
+
+
+def _blend(
+    below: NDArray[np.uint8], above: NDArray[np.uint8], share: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """`share`: (H, W), how much of `above` shows, 0 to 1."""
+    opaque = share[..., None]
+    return (below * (1 - opaque) + above * opaque).round().astype(np.uint8)

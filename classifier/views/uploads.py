@@ -87,7 +87,7 @@ def _keep(request: HttpRequest, file: UploadedFile, *, consent: bool) -> Upload:
         return store_photograph(
             owner=request.user,  # type: ignore[arg-type]
             name=file.name or _("photograph"),
-            data=file.read(),
+            file=file,
             consent=consent,
         )
     except ImageDecodeError as error:

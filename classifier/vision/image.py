@@ -3,15 +3,14 @@
 A format is recognised by its first bytes and opened by exactly that format's plugin: whatever else Pillow
 could open stays out of reach, and so does its process-wide bomb limit, which `max_pixels` replaces.
 
-A decoder may take about three bytes for each of `max_pixels` pixels. Kinds of picture that take more for a
-pixel are read up to fewer pixels, and one large picture at a time is decoded in a process.
+A decoder may take about two and a half bytes for each of `max_pixels` pixels. Kinds of picture that take
+more for a pixel are read up to fewer pixels.
 """
 
 from __future__ import annotations
 
 import io
-import threading
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from math import floor
 from typing import Literal
@@ -42,9 +41,7 @@ ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 _DRAFT_SHARE = 0.78
 
 # Bytes that a decoder may take for each pixel of the limit.
-_BYTES_PER_PIXEL = 3
-_LARGE_PIXELS = 4_000_000
-_one_large = threading.Lock()
+_BYTES_PER_PIXEL = 2.5
 
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
@@ -111,17 +108,16 @@ def decode_photograph(data: bytes, *, max_pixels: int = 50_000_000, long_side: i
     """The first frame of `data`, upright, on white, in sRGB, shrunk to `long_side` if larger.
 
     Read are up to all of `max_pixels` in JPEG and GIF, and in PNG and BMP that are gray or have a palette;
-    3/5 in progressive JPEG, or 3/8 with colours at full resolution and 3/10 in CMYK; 3/5 in HEIC and other
-    PNG and BMP; 3/7 in WebP, or 1/3 with transparency; 3/8 in TIFF and in HEIC with transparency or more
-    than 8 bits; 1/4 in AVIF and in animated WebP.
+    half in progressive JPEG, or 5/16 with colours at full resolution and 1/4 in CMYK; half in HEIC and other
+    PNG and BMP; 5/14 in WebP, or 5/18 with transparency; 5/16 in TIFF and in HEIC with transparency or more
+    than 8 bits; 1/4 in AVIF; 5/24 in animated WebP; 5/32 in TIFF with 32 bits.
 
     Raises `ImageDecodeError`, and nothing else, for anything that is not such a picture.
     """
     image = _open(data)
     try:
         _check_size(image, data, max_pixels)
-        with _one_large if image.width * image.height > _LARGE_PIXELS else nullcontext():
-            return _read(image, data, long_side)
+        return _read(image, data, long_side)
     except ImageDecodeError:
         raise
     except Exception as error:  # decoders raise whatever they like on bad bytes
@@ -243,9 +239,9 @@ def _decoding_bytes(image: ImageFile, data: bytes) -> float:
     if isinstance(image, WebPImageFile):
         return 12 if image.is_animated else 9 if transparent else 7
     if isinstance(image, TiffImageFile):
-        return 8  # where it has to be turned
+        return 16 if image.mode in ("I", "F") else 8  # where it has to be turned
     if isinstance(image, AvifImageFile):
-        return 12
+        return 10
     return {"1": 1, "L": 1, "P": 1, "I;16": 2}.get(image.mode, 5)
 
 

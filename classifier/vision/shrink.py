@@ -86,10 +86,13 @@ def _scale_depth(image: Image.Image) -> Image.Image:
 
     White is the smallest usual level that holds the brightest pixel, since such files don't say theirs.
     """
-    values = np.asarray(image)
+    values = np.array(image)
     top = float(values.max())
     white = next((level for level in (1.0, 255.0, 65535.0) if top <= level), top)
-    return Image.fromarray((values.clip(0, white) * (255.0 / white) + 0.5).astype(np.uint8))
+    values.clip(0, white, out=values)
+    values *= 255.0 / white
+    values += 0.5
+    return Image.fromarray(values.astype(np.uint8))
 
 
 def _convert_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:

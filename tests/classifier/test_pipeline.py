@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import skimage.data
 from PIL import Image
 from pytest_django import Settings
 
+from classifier import pipeline
 from classifier.models import Face, ModelVersion, Prediction, Upload, User
 from classifier.pipeline import read_photograph, store_photograph
-from classifier.vision.image import ImageDecodeError
+from classifier.vision.image import ImageDecodeError, Photograph
 from tests.factories import make_active_model
 from tests.photographs import astronaut, no_face, to_jpeg
 
@@ -26,7 +28,24 @@ def model() -> ModelVersion:
 
 
 def store(owner: User, data: bytes, **options: bool) -> Upload:
-    return store_photograph(owner=owner, name="photo.jpg", data=data, consent=options.get("consent", False))
+    return store_photograph(
+        owner=owner, name="photo.jpg", file=io.BytesIO(data), consent=options.get("consent", False)
+    )
+
+
+def test_the_threads_of_a_process_take_turns_at_reading(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, alone = pipeline.decode_photograph, []
+
+    def watch(*arguments: Any, **options: Any) -> Photograph:
+        alone.append(pipeline.TURN.locked())
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(pipeline, "decode_photograph", watch)
+    store(ada, astronaut())
+    with pytest.raises(ImageDecodeError):
+        store(ada, b"no photograph")
+    assert alone == [True, True]
+    assert not pipeline.TURN.locked()
 
 
 def stored_files(folder: Path) -> list[Path]:
