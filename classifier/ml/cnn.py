@@ -17,7 +17,6 @@ from .preprocessing import Preprocessing
 NETWORKS: dict[str, tuple[tuple[int, int], ...]] = {
     "tiny": ((8, 1), (16, 1), (32, 1)),
     "small": ((32, 2), (64, 2), (128, 2), (256, 2)),
-    "wide": ((32, 1), (64, 2), (128, 3), (256, 3)),
 }
 
 

@@ -71,11 +71,15 @@ def fit_network(
     keras.config.set_dtype_policy(recipe.precision)
     checkpoint = folder / "checkpoint.keras"
     state = folder / "checkpoint.json"
+    # What the run must have in common with the one that it goes on from.
+    run = {"recipe": asdict(recipe), "training": training.digest(), "held_out": held.digest()}
     done = 0
     if state.exists():
         seen = json.loads(state.read_text())
-        if seen["recipe"] != asdict(recipe):
-            raise ValueError(f"{folder} holds a run of another recipe; choose another --output or empty it")
+        if any(seen.get(key) != value for key, value in run.items()):
+            raise ValueError(
+                f"{folder} holds a run of another recipe or other data; choose another --output or empty it"
+            )
         done, network = seen["epoch"], keras.models.load_model(checkpoint)
     else:
         network = _compiled_network(training, recipe=recipe, preprocessing=preprocessing)
@@ -92,7 +96,7 @@ def fit_network(
             initial_epoch=done,
             epochs=recipe.epochs,
             validation_data=(preprocessing(held.images), targets(held, votes_share=0)),
-            callbacks=[_Checkpoint(checkpoint, state, recipe), _Progress(recipe.epochs)],
+            callbacks=[_Checkpoint(checkpoint, state, run), _Progress(recipe.epochs)],
             verbose=0,
         )
     return network
@@ -121,15 +125,17 @@ def _compiled_network(training: FaceSet, *, recipe: Recipe, preprocessing: Prepr
 class _Checkpoint(keras.callbacks.Callback):
     """After each epoch: the network with its optimiser, then the note that says which epoch it is."""
 
-    def __init__(self, checkpoint: Path, state: Path, recipe: Recipe) -> None:
+    def __init__(self, checkpoint: Path, state: Path, run: dict[str, Any]) -> None:
         super().__init__()
-        self.checkpoint, self.state, self.recipe = checkpoint, state, recipe
+        self.checkpoint, self.state, self.run = checkpoint, state, run
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         temporary = self.checkpoint.with_name("next.keras")
         self.model.save(temporary)
         temporary.replace(self.checkpoint)
-        self.state.write_text(json.dumps({"epoch": epoch + 1, "recipe": asdict(self.recipe)}))
+        note = self.state.with_name("next.json")
+        note.write_text(json.dumps({"epoch": epoch + 1} | self.run))
+        note.replace(self.state)
 
 
 class _Progress(keras.callbacks.Callback):

@@ -79,6 +79,16 @@ def test_a_folder_of_another_recipe_is_not_trained_over(trained: Path, fer_file:
         train.train(data=fer_file, votes=None, output=trained.parent, recipe=replace(QUICK, seed=1))
 
 
+def test_a_run_on_other_data_is_not_gone_on_with(trained: Path, fer_file: Path, tmp_path: Path) -> None:
+    card = artifacts.read(trained)[1]
+    fewer = tmp_path / "fer2013.csv"
+    header, *rows = fer_file.read_text().splitlines(keepends=True)
+    fewer.write_text("".join([header, *rows[1:]]))
+    with pytest.raises(ValueError, match="other data"):
+        train.train(data=fewer, votes=None, output=trained.parent, recipe=QUICK)
+    assert artifacts.read(trained)[1] == card
+
+
 def test_votes_are_mixed_into_the_targets(fer_file: Path, votes_file: Path) -> None:
     faces = read_fer2013(fer_file, votes=votes_file)["Training"].take(np.array([0]))
     np.testing.assert_allclose(
