@@ -20,6 +20,8 @@ BUNDLED = Path(__file__).parent / "weights"
 def register(artifact: bytes, card: dict[str, Any]) -> ModelVersion:
     """Keep an artifact as a new, inactive version; one that is known already is returned as it is.
 
+    Should a known one have lost its file, as when the media folder was deleted, it has it again.
+
     Raises ArtifactError, having stored nothing, when it fails its self-test or its labels are not those of
     the label set that its card names.
     """
@@ -31,22 +33,30 @@ def register(artifact: bytes, card: dict[str, Any]) -> ModelVersion:
             raise ArtifactError(f"There is no label set {card['label_set']!r} here.")
         _check_labels(label_set, card)
         known = ModelVersion.objects.filter(digest=card["sha256"]).first()
-        if known:
-            return known
-        newest = label_set.versions.aggregate(newest=Max("number"))["newest"] or 0
-        version = ModelVersion(
-            label_set=label_set,
-            number=newest + 1,
-            digest=card["sha256"],
-            estimator=card["estimator"],
-            card=card,
-        )
-        version.artifact.save(f"{card['sha256']}.onnx", ContentFile(artifact), save=False)
-        try:
-            version.save()
-        except BaseException:
-            version.artifact.delete(save=False)
-            raise
+        return _with_its_file(known, artifact) if known else _add(label_set, artifact, card)
+
+
+def _with_its_file(version: ModelVersion, artifact: bytes) -> ModelVersion:
+    if not version.artifact.storage.exists(str(version.artifact.name)):
+        version.artifact.save(f"{version.digest}.onnx", ContentFile(artifact))
+    return version
+
+
+def _add(label_set: LabelSet, artifact: bytes, card: dict[str, Any]) -> ModelVersion:
+    newest = label_set.versions.aggregate(newest=Max("number"))["newest"] or 0
+    version = ModelVersion(
+        label_set=label_set,
+        number=newest + 1,
+        digest=card["sha256"],
+        estimator=card["estimator"],
+        card=card,
+    )
+    version.artifact.save(f"{card['sha256']}.onnx", ContentFile(artifact), save=False)
+    try:
+        version.save()
+    except BaseException:
+        version.artifact.delete(save=False)
+        raise
     return version
 
 

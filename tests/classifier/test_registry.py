@@ -31,6 +31,16 @@ def test_registering_the_same_artifact_again_changes_nothing() -> None:
     assert len(default_storage.listdir("artifacts")[1]) == 1
 
 
+def test_a_known_version_whose_file_is_lost_gets_it_back() -> None:
+    version = register(*tiny_artifact())
+    default_storage.delete(str(version.artifact.name))
+    artifact, card = tiny_artifact()
+    assert register(artifact, card) == version
+    version.refresh_from_db()
+    with version.artifact.open("rb") as file:
+        assert file.read() == artifact
+
+
 def test_labels_in_another_order_are_refused_and_nothing_is_stored() -> None:
     labels = ("disgust", "angry", "fear", "happy", "sad", "surprise", "neutral")
     with pytest.raises(ArtifactError, match="in this order"):
