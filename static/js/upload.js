@@ -19,6 +19,7 @@ const maxFiles = Number(form.dataset.maxFiles);
 const waiting = [];
 let sending = 0;
 let heldUntil = 0;
+let clock = null;
 
 input.required = false;
 
@@ -158,14 +159,17 @@ function hold(job, seconds) {
   waiting.unshift(job);
   const bar = job.part("progress");
   bar.value = 0;
-  const tick = () => {
-    const left = Math.ceil((heldUntil - Date.now()) / 1000);
-    if (!waiting.includes(job)) return work();
-    if (left <= 0) return work();
-    say(job, `That was a lot at once. Goes on by itself in ${left} s.`);
-    setTimeout(tick, 1000);
-  };
+  clearTimeout(clock);
   tick();
+}
+
+// One clock for all: a hold ends also when the photographs that met it have been removed.
+function tick() {
+  const left = Math.ceil((heldUntil - Date.now()) / 1000);
+  const sentence = left > 0 ? `That was a lot at once. Goes on by itself in ${left} s.` : "Waiting";
+  for (const job of waiting) say(job, sentence);
+  if (left > 0) clock = setTimeout(tick, 1000);
+  else work();
 }
 
 function fail(job, sentence, { final = false } = {}) {

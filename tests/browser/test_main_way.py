@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
-from playwright.sync_api import Page, Playwright, expect
+from playwright.sync_api import Page, Playwright, Route, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -193,6 +193,28 @@ def test_too_many_in_a_short_time_go_on_by_themselves(
     sign_in("ada")
     page.set_input_files("#photos", [photographs["astronaut.jpg"], photographs["wall.jpg"]])
     expect(page.locator("#queue .result")).to_have_count(2, timeout=15_000)
+
+
+def test_removing_those_that_were_too_many_does_not_stop_the_others(
+    page: Page, sign_in: SignIn, photographs: dict[str, Path]
+) -> None:
+    def refuse_two(route: Route) -> None:
+        refused.append(route)
+        if len(refused) > 2:
+            return route.continue_()
+        return route.fulfill(status=429, headers={"Retry-After": "4"}, json={"error": "Too many."})
+
+    refused: list[Route] = []
+    make_active_model()
+    sign_in("ada")
+    page.route("**/uploads/", refuse_two)
+    names = ["astronaut.jpg", "hopper.jpg", "wall.jpg", "letter.jpg"]
+    page.set_input_files("#photos", [photographs[name] for name in names])
+    expect(page.get_by_text("Goes on by itself").first).to_be_visible()
+    for name in names[:2]:
+        page.get_by_role("button", name=f"Remove {name}").click()
+    expect(page.locator("#queue .result")).to_have_count(1, timeout=15_000)
+    expect(page.locator(".job.failed .job-name")).to_have_text("letter.jpg")
 
 
 def test_consent_goes_with_the_photographs_that_are_sent_now(
