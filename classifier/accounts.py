@@ -8,6 +8,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -18,10 +19,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from .history import batches_of
 from .models import DataExport, Upload, User
 from .results import describe_upload
 
 ERASE_AT_ONCE = 200
+EXPORT_AT_ONCE = 200
 EXPORT_KEPT_FOR = timedelta(days=7)
 
 
@@ -139,7 +142,7 @@ def _write_photograph(archive: zipfile.ZipFile, folder: PurePosixPath, upload: U
 
 
 def _all_uploads(user: User) -> Iterator[Upload]:
-    return Upload.objects.owned_by(user).newest_first().with_results().iterator(chunk_size=200)
+    return chain.from_iterable(batches_of(Upload.objects.owned_by(user), size=EXPORT_AT_ONCE))
 
 
 def _describe_account(user: User) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -61,12 +62,28 @@ def page_of(found: UploadQuerySet, *, before: str = "", after: str = "", size: i
     cursor = Cursor.decode(before) if before else None
     narrowed = found.filter(_older_than(cursor)) if cursor else found
     rows = list(narrowed.newest_first().with_results()[: size + 1])
+    if cursor and not rows:
+        # Past the end, as after what was older has been deleted.
+        return page_of(found, size=size)
     uploads = rows[:size]
     return Page(
         uploads,
-        newer=Cursor.at(uploads[0]).encode() if cursor and uploads else "",
+        newer=Cursor.at(uploads[0]).encode() if cursor else "",
         older=Cursor.at(uploads[-1]).encode() if len(rows) > size else "",
     )
+
+
+def batches_of(found: UploadQuerySet, *, size: int) -> Iterator[list[Upload]]:
+    """All of `found` newest first, a list at a time.
+
+    Unlike `iterator()` it leaves no cursor open in between, which on SQLite would be a snapshot of the
+    database: as soon as anybody else writes, nothing more could be written from within it.
+    """
+    newest = found.newest_first().with_results()
+    batch = list(newest[:size])
+    while batch:
+        yield batch
+        batch = list(newest.filter(_older_than(Cursor.at(batch[-1])))[:size])
 
 
 def _page_after(found: UploadQuerySet, cursor: Cursor, size: int) -> Page:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import zipfile
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection, connections
 from django.db.models import QuerySet
 from django.test import TestCase
 from django.utils import timezone
@@ -20,6 +24,7 @@ from pytest_django import Settings
 from classifier import accounts
 from classifier.accounts import delete_uploads, erase_account, request_export, run_export
 from classifier.models import DataExport, Face, Prediction, Upload, User
+from classifier.results import describe_upload
 from tests.factories import make_upload
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +39,22 @@ def worker_that_waits(settings: Settings) -> None:
 def files(settings: Settings) -> set[str]:
     media = Path(settings.MEDIA_ROOT)
     return {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def shared_database(db: None, tmp_path: Path) -> Iterator[None]:
+    """One that other connections can write to: on SQLite a file, of which the test's own is in memory."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    in_memory = connections["default"]
+    connections["default"] = in_file = in_memory.copy()
+    in_file.settings_dict["NAME"] = tmp_path / "db.sqlite3"
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as file:
+        file.executescript("".join(in_memory.connection.iterdump()))
+    yield
+    in_file.close()
+    connections["default"] = in_memory
 
 
 def archives(settings: Settings) -> set[str]:
@@ -105,6 +126,28 @@ def test_an_export_holds_everything(ada: User, bob: User) -> None:
     assert result["name"] == "../été 😀.png"
     assert [face["label"] for face in result["faces"]] == ["happy", "sad"]
     assert Image.open(io.BytesIO(archive.read(f"{folder}/face-1.png"))).size == (112, 112)
+
+
+def test_an_export_of_many_goes_on_while_others_write(
+    shared_database: None, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def somebody_else_writes(upload: Upload) -> dict[str, object]:
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE django_migrations SET applied = CURRENT_TIMESTAMP")
+        return describe_upload(upload)
+
+    uploads = [make_upload(ada, shows=()) for _ in range(25)]
+    monkeypatch.setattr(accounts, "EXPORT_AT_ONCE", 22)
+    monkeypatch.setattr(accounts, "describe_upload", somebody_else_writes)
+    export = request_export(ada)
+    with closing(connection.copy()) as other:
+        run_export(export.pk)
+    export.refresh_from_db()
+    assert (export.state, export.done) == ("ready", 20)
+    with export.archive.open("rb") as file:
+        names = [PurePosixPath(name) for name in zipfile.ZipFile(io.BytesIO(file.read())).namelist()]
+    written = [path.parent.name[-12:] for path in names if path.name == "photo.jpg"]
+    assert written == [upload.pk.hex[:12] for upload in reversed(uploads)]
 
 
 def test_asking_twice_makes_one_export(ada: User) -> None:
