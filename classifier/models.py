@@ -103,7 +103,8 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         """Uploads from `first` to `last`, both included, in the current time zone."""
         # As moments, not as `created_at__date`, which no index can answer.
         found = self
-        if first:
+        # The first and the last day of the calendar narrow nothing, and beyond them UTC has no moments.
+        if first and first > date.min:
             found = found.filter(created_at__gte=_midnight(first))
         if last and last < date.max:
             found = found.filter(created_at__lt=_midnight(last + timedelta(days=1)))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from classifier.history import PAGE_SIZE, Cursor, page_of
@@ -121,6 +122,13 @@ def test_a_cursor_that_the_site_did_not_write_is_the_first_page(
         assert len(names(answer.content.decode())) == 1
 
 
+def test_a_page_past_the_end_is_the_first_page(ada: User, ada_client: Client) -> None:
+    upload = make_upload(ada)
+    answer = ada_client.get("/uploads/", {"before": Cursor.at(upload).encode()}).content.decode()
+    assert names(answer) == ["photo.jpg"]
+    assert "Nothing here yet" not in answer
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
@@ -146,6 +154,17 @@ def test_filter_by_date_takes_both_days_whole(ada: User, ada_client: Client) -> 
         make_upload(ada, name=f"{day}.jpg", shows=(), created_at=datetime(2026, 3, day, hour, tzinfo=UTC))
     page = ada_client.get("/uploads/", {"first": "2026-03-10", "last": "2026-03-11"}).content.decode()
     assert names(page) == ["11.jpg", "10.jpg"]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "UTC", "America/Los_Angeles"])
+@pytest.mark.parametrize("span", [("0001-01-01", ""), ("", "9999-12-31"), ("0001-01-01", "9999-12-31")])
+def test_the_ends_of_the_calendar_are_days_like_others(
+    zone: str, span: tuple[str, str], ada: User, ada_client: Client
+) -> None:
+    make_upload(ada)
+    with timezone.override(zone):
+        answer = ada_client.get("/uploads/", {"first": span[0], "last": span[1]})
+    assert names(answer.content.decode()) == ["photo.jpg"]
 
 
 def test_a_filter_goes_on_to_the_next_page(ada: User, ada_client: Client) -> None:
