@@ -30,16 +30,18 @@ def _draw(card: ResultCard) -> bytes:
             file.read(), max_pixels=width * height, long_side=settings.STORED_LONG_SIDE
         )
     scale = max(photograph.pixels.shape[:2]) / max(width, height)
-    faces = [
-        (_box(face, scale), _caption(face, numbered=len(card.faces) > 1), _color(face)) for face in card.faces
-    ]
-    return encode_jpeg(annotate(photograph.pixels, faces))
+    return encode_jpeg(annotate(photograph.pixels, _marks(card, scale)))
 
 
 def annotated_version(card: ResultCard) -> str:
-    """Changes whenever the drawn picture would: with what is shown of any face."""
-    shown = [answer.prediction.pk for face in card.faces for answer in face.answers]
-    return hashlib.sha256(f"{card.upload.pk} {shown}".encode()).hexdigest()[:32]
+    """Changes whenever the drawn picture would: with any face's box, caption or color."""
+    marks = _marks(card, scale=1)
+    return hashlib.sha256(f"{card.upload.pk} {settings.STORED_LONG_SIDE} {marks}".encode()).hexdigest()[:32]
+
+
+def _marks(card: ResultCard, scale: float) -> list[tuple[Box, str, str]]:
+    numbered = len(card.faces) > 1
+    return [(_box(face, scale), _caption(face, numbered=numbered), _color(face)) for face in card.faces]
 
 
 def _box(face: FaceCard, scale: float) -> Box:

@@ -8,10 +8,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+COLOR = r"^#[0-9A-Fa-f]{6}\Z"
+NOT_A_COLOR = _("Write the color as # and six hexadecimal digits, as in #7a7f87.")
 
 
 class User(AbstractUser):
@@ -44,13 +48,23 @@ class Label(models.Model):
     position = models.PositiveSmallIntegerField()
     slug = models.SlugField(max_length=100, allow_unicode=True)
     name = models.CharField(max_length=100)
-    color = models.CharField(max_length=7, default="#7a7f87", help_text=_("#rrggbb, for charts"))
+    color = models.CharField(
+        max_length=7,
+        default="#7a7f87",
+        validators=[RegexValidator(COLOR, NOT_A_COLOR)],
+        help_text=_("#rrggbb, for charts"),
+    )
 
     class Meta:
         ordering = ["label_set", "position"]
         constraints = [
             models.UniqueConstraint(fields=["label_set", "position"], name="label_position_unique"),
             models.UniqueConstraint(fields=["label_set", "slug"], name="label_slug_unique"),
+            models.CheckConstraint(
+                condition=Q(color__regex=COLOR),
+                name="label_color_is_rrggbb",
+                violation_error_message=NOT_A_COLOR,
+            ),
         ]
 
     def __str__(self) -> str:

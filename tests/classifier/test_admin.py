@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from classifier.models import Face, ModelVersion, Prediction, Upload, User
+from classifier.models import Face, Label, LabelSet, ModelVersion, Prediction, Upload, User
 from tests.factories import make_upload
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +84,25 @@ def test_lists_cost_the_same_at_any_length(
         make_upload(ada)
     with django_assert_max_num_queries(12):  # type: ignore[operator]
         root_client.get(url(model, "changelist"))
+
+
+@pytest.mark.parametrize("color", ["red", "#12345", "#12345g", "123456#"])
+def test_a_label_color_that_cannot_be_drawn_is_refused(color: str, root_client: Client) -> None:
+    label_set = LabelSet.objects.get(slug="expressions")
+    page = url(LabelSet, "change", label_set.pk)
+    fields = {"name": label_set.name, "labels-TOTAL_FORMS": 7, "labels-INITIAL_FORMS": 7}
+    for row, label in enumerate(label_set.labels.all()):
+        written = {"id": label.pk, "label_set": label_set.pk, "name": label.name, "color": label.color}
+        fields |= {f"labels-{row}-{name}": value for name, value in written.items()}
+    answer = root_client.post(page, fields | {"labels-3-color": color})
+    assert "Write the color as # and six hexadecimal digits" in answer.content.decode()
+    assert root_client.post(page, fields | {"labels-3-color": "#FFB000"}).status_code == 302
+    assert label_set.labels.get(position=3).color == "#FFB000"
+
+
+def test_the_database_refuses_such_a_color_too(db: None) -> None:
+    with pytest.raises(IntegrityError, match="label_color_is_rrggbb"), transaction.atomic():
+        Label.objects.filter(slug="happy").update(color="red")
 
 
 def test_a_plain_user_is_kept_out(ada_client: Client) -> None:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from PIL import Image
 from pytest_django import DjangoAssertNumQueries
 
-from classifier.models import Face, Prediction, Upload, User
+from classifier.models import Face, Label, Prediction, Upload, User
 from classifier.registry import promote, register
 from classifier.vision.image import encode_png
 from tests.artifacts import artifact_looking_at, tiny_artifact
@@ -75,6 +75,16 @@ def test_boxes_are_drawn_into_the_download_and_change_with_the_reading(ada: User
     assert len(drawn.getcolors(1_000_000) or []) > 10  # the photograph itself is plain gray
     upload.faces.get().predictions.update(shown=False)
     assert ada_client.get(url).headers["ETag"] != answer.headers["ETag"]
+
+
+@pytest.mark.parametrize("changed", [{"name": "Joyful"}, {"color": "#123456"}])
+def test_a_label_drawn_otherwise_is_a_picture_to_fetch_again(
+    changed: dict[str, str], ada: User, ada_client: Client
+) -> None:
+    url = reverse("upload-annotated", args=[make_upload(ada).pk])
+    before = ada_client.get(url).headers["ETag"]
+    Label.objects.filter(slug="happy").update(**changed)
+    assert ada_client.get(url, headers={"If-None-Match": before}).status_code == 200
 
 
 def test_no_picture_tells_where_it_was_taken(ada: User, ada_client: Client) -> None:
