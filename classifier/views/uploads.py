@@ -10,6 +10,7 @@ from math import ceil
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -23,7 +24,7 @@ from classifier.accounts import delete_uploads
 from classifier.cards import lay_out
 from classifier.forms import UploadForm
 from classifier.ml.artifact import ArtifactError
-from classifier.models import Upload
+from classifier.models import Upload, User
 from classifier.pipeline import store_photograph
 from classifier.serving import NoActiveModelError
 from classifier.throttling import UploadThrottle
@@ -55,7 +56,15 @@ class RefusedFile:
 def uploads(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated and request.method == "POST":
         return signed_out(request)
-    return _create(request) if request.method == "POST" else history(request)
+    if request.method != "POST":
+        return history(request)
+    try:
+        return _create(request)
+    except IntegrityError:
+        if User.objects.filter(pk=request.user.pk).exists():  # type: ignore[misc]
+            raise
+        # The account was deleted while the photograph was read, which leaves nobody to keep it for.
+        return signed_out(request)
 
 
 def _create(request: HttpRequest) -> HttpResponse:

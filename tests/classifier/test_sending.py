@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from classifier import pipeline
+from classifier.accounts import erase_account
 from classifier.models import ModelVersion, Upload, User
+from classifier.pipeline import Reading, read_photograph
 from tests.factories import make_active_model, make_upload
 from tests.photographs import astronaut, grace_hopper, no_face
 
@@ -145,3 +150,26 @@ def test_a_model_whose_file_was_altered_answers_nothing(ada_client: Client) -> N
     assert answer.status_code == 503
     assert "No model can answer" in answer.json()["error"]
     assert not Upload.objects.exists()
+
+
+# Only a commit asks whether the owner is still there.
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize(("headers", "status"), [(JSON, 403), ({"Accept": "text/html"}, 302)])
+def test_a_photograph_on_its_way_while_the_account_is_deleted_is_not_kept(
+    headers: dict[str, str],
+    status: int,
+    ada: User,
+    ada_client: Client,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read_meanwhile(data: bytes) -> Reading:
+        erase_account(ada)
+        return read_photograph(data)
+
+    monkeypatch.setattr(pipeline, "read_photograph", read_meanwhile)
+    answer = ada_client.post("/uploads/", {"photos": photograph(astronaut())}, headers=headers)
+    assert answer.status_code == status
+    assert not Upload.objects.exists()
+    left = [path.name for path in Path(settings.MEDIA_ROOT).rglob("*.jpg")]
+    assert left == []
