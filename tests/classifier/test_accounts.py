@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sqlite3
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,10 +47,12 @@ def shared_database(db: None, tmp_path: Path) -> Iterator[None]:
         yield
         return
     in_memory = connections["default"]
-    connections["default"] = in_file = in_memory.copy()
+    in_file = in_memory.copy()
     in_file.settings_dict["NAME"] = tmp_path / "db.sqlite3"
-    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as file:
-        file.executescript("".join(in_memory.connection.iterdump()))
+    in_file.ensure_connection()
+    with in_file.constraint_checks_disabled():
+        in_file.connection.executescript("".join(in_memory.connection.iterdump()))
+    connections["default"] = in_file
     yield
     in_file.close()
     connections["default"] = in_memory
