@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from .accounts import erase_account
+from .figures import scorings_of
 from .models import DataExport, Face, Label, LabelSet, ModelVersion, Prediction, Upload, User
 
 
@@ -82,8 +83,7 @@ class ModelVersionAdmin(RecordAdmin):
 
     @admin.display(description="accuracy")
     def accuracy(self, version: ModelVersion) -> str:
-        measured = version.card.get("metrics", {}).items()
-        said = [f"{figures['accuracy']:.1%} on {name}" for name, figures in measured if "accuracy" in figures]
+        said = [f"{scoring.accuracy:.1%} on {scoring.name}" for scoring in scorings_of(version)]
         return ", ".join(said) or "–"
 
     @admin.display(description="digest", ordering="digest")

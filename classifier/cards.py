@@ -20,8 +20,10 @@ TILE_CHIPS = 2
 
 @dataclass(frozen=True)
 class Bar:
+    """How much of something, 0 to 1, belongs to a label."""
+
     label: Label
-    probability: float
+    share: float
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _lay_out_face(face: Face, upload: Upload) -> FaceCard:
 def _answer(prediction: Prediction) -> Answer:
     labels = prediction.label_set.labels.all()
     bars = [Bar(label, float(p)) for label, p in zip(labels, prediction.probabilities, strict=True)]
-    return Answer(prediction=prediction, bars=tuple(sorted(bars, key=lambda bar: -bar.probability)))
+    return Answer(prediction=prediction, bars=tuple(sorted(bars, key=lambda bar: -bar.share)))
 
 
 def _chips(faces: Iterable[FaceCard]) -> tuple[Chip, ...]:

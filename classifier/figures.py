@@ -10,27 +10,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from classifier.cards import Bar
 from classifier.models import Label, ModelVersion
 
 
 @dataclass(frozen=True)
-class Recall:
-    """Of the faces that people called `label`, the share, 0 to 1, that the model called so, too."""
-
-    label: Label
-    share: float
-
-
-@dataclass(frozen=True)
 class Scoring:
-    """How the model did on the faces of one data set; `low` and `high` are its 95 % interval."""
+    """How the model did on the faces of one data set; `low` and `high` are its 95 % interval.
+
+    `recalls`: of the faces that people called so, the share that the model called so, too.
+    """
 
     name: str
     faces: int | None
     accuracy: float
     low: float | None
     high: float | None
-    recalls: tuple[Recall, ...]
+    recalls: tuple[Bar, ...]
 
 
 @dataclass(frozen=True)
@@ -61,12 +57,13 @@ def figures_of(version: ModelVersion) -> Figures:
         learned_from=_text(dataset.get("name")),
         votes=_text(dataset.get("votes")),
         faces=_count(dataset.get("faces")),
-        scorings=tuple(_scorings(_words(version.card.get("metrics")), labels)),
+        scorings=tuple(scorings_of(version, labels)),
     )
 
 
-def _scorings(metrics: dict[str, Any], labels: Iterable[Label]) -> Iterable[Scoring]:
-    for name, said in metrics.items():
+def scorings_of(version: ModelVersion, labels: Iterable[Label] = ()) -> Iterable[Scoring]:
+    """`labels`: those that the recalls are wanted of. Makes no query."""
+    for name, said in _words(version.card.get("metrics")).items():
         measured = _words(said)
         accuracy = _share(measured.get("accuracy"))
         if accuracy is None:
@@ -74,7 +71,7 @@ def _scorings(metrics: dict[str, Any], labels: Iterable[Label]) -> Iterable[Scor
         low, high = _interval(measured.get("accuracy_95"))
         recall = _words(measured.get("recall"))
         shares = [(label, _share(recall.get(label.slug))) for label in labels]
-        recalls = tuple(Recall(label, share) for label, share in shares if share is not None)
+        recalls = tuple(Bar(label, share) for label, share in shares if share is not None)
         yield Scoring(name, _count(measured.get("faces")), accuracy, low, high, recalls)
 
 
