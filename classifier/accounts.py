@@ -71,8 +71,7 @@ def request_export(user: User) -> DataExport:
         # The user's row is the lock: two clicks make one export.
         User.objects.select_for_update().get(pk=user.pk)
         newest = user.exports.first()
-        unfinished = newest and newest.state in {DataExport.State.WAITING, DataExport.State.RUNNING}
-        if newest and unfinished and not newest.lost:
+        if newest and state_of(newest) in {DataExport.State.WAITING, DataExport.State.RUNNING}:
             return newest
         old = _forget_exports(user.exports.all())
         export = DataExport.objects.create(owner=user, total=user.uploads.count())

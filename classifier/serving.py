@@ -60,10 +60,15 @@ def classifier_of(version: ModelVersion) -> Classifier:
 
 def _load(version_id: int) -> ActiveModel:
     version = ModelVersion.objects.select_related("label_set").get(pk=version_id)
+    classifier = Classifier.load(read_artifact(version), version.card)
+    return ActiveModel(version, tuple(version.label_set.labels.all()), classifier)
+
+
+def read_artifact(version: ModelVersion) -> bytes:
+    """The bytes that storage holds. Raises ArtifactError where they can't be read."""
     try:
         with version.artifact.open("rb") as file:
-            artifact = file.read()
+            artifact: bytes = file.read()
     except OSError as error:
         raise ArtifactError(f"The artifact of {version} can't be read: {error}") from error
-    classifier = Classifier.load(artifact, version.card)
-    return ActiveModel(version, tuple(version.label_set.labels.all()), classifier)
+    return artifact

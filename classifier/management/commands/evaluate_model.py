@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from classifier.ml.evaluate import add_options, evaluate, told_as
 from classifier.registry import find_version
+from classifier.serving import read_artifact
 
 
 class Command(BaseCommand):
@@ -29,9 +30,7 @@ class Command(BaseCommand):
         asked = {name: options[name] for name in ("data", "votes", "usage", "plots")}
         try:
             version = find_version(options["model"], label_set=options["label_set"])
-            with version.artifact.open("rb") as file:
-                artifact = file.read()
-            told = evaluate(artifact, version.card, **asked)
+            told = evaluate(read_artifact(version), version.card, **asked)
         except (LookupError, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(told_as(told, as_json=options["json"]))
