@@ -189,19 +189,20 @@ function show(job, answer) {
 
 // --- ways in ------------------------------------------------------------------------------------------
 
-input.addEventListener("change", () => {
-  add(input.files);
-  input.value = "";
-});
+function take(chooser) {
+  if (chooser.files.length) add(chooser.files);
+  chooser.value = "";
+}
 
-document.getElementById("capture").addEventListener("change", (event) => {
-  add(event.target.files);
-  event.target.value = "";
-});
+for (const chooser of [input, document.getElementById("capture")]) {
+  chooser.addEventListener("change", () => take(chooser));
+  // What was chosen before this script had come.
+  take(chooser);
+}
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (input.files.length) add(input.files);
+  take(input);
 });
 
 document.addEventListener("photographs", (event) => add(event.detail));

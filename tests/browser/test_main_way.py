@@ -60,6 +60,19 @@ def test_from_sign_up_to_an_empty_history(page: Page, site: LiveServer, photogra
     assert not Upload.objects.exists()
 
 
+def test_what_is_chosen_before_the_script_comes_is_sent(
+    page: Page, site: LiveServer, sign_in: SignIn, photographs: dict[str, Path]
+) -> None:
+    make_active_model()
+    sign_in("ada")
+    held: list[Route] = []
+    page.route("**/upload*.js", lambda route: held.append(route))
+    page.goto("/", wait_until="commit")
+    page.set_input_files("#photos", photographs["astronaut.jpg"])
+    held[0].continue_()
+    expect(page.locator("#queue .result")).to_have_count(1)
+
+
 def test_why_shows_a_heat_map_once_it_is_asked_for(page: Page, site: LiveServer, sign_in: SignIn) -> None:
     sign_in("ada")
     upload = make_upload(User.objects.get(username="ada"))
