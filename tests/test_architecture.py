@@ -25,7 +25,10 @@ FORBIDDEN = [
     ("classifier/ml", "classifier.vision"),
 ]
 # What only a training process may load: each costs a web worker seconds or hundreds of megabytes.
-HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "sklearn", "matplotlib", "skimage", "pandas", "torch"}
+HEAVY = {
+    *("tensorflow", "keras", "tf2onnx", "onnx", "sklearn", "matplotlib", "skimage", "torch"),
+    *("pandas", "pyarrow", "cleanlab"),
+}
 
 
 def modules(folder: str) -> Iterator[tuple[Path, str]]:
