@@ -63,7 +63,7 @@ class LabelInline(admin.TabularInline):
 
 @admin.register(LabelSet)
 class LabelSetAdmin(admin.ModelAdmin):
-    list_display = ("name", "slug")
+    list_display = ("name", "slug", "annotations_wanted")
     readonly_fields = ("slug",)
     inlines = (LabelInline,)
 

@@ -31,11 +31,28 @@ class User(AbstractUser):
 class LabelSet(models.Model):
     """What a model can tell apart: seven expressions, two, or names."""
 
+    class Wanted(models.IntegerChoices):
+        ONE = 1, _("one labeler")
+        THREE = 3, _("the majority of three labelers")
+
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
+    annotations_wanted = models.PositiveSmallIntegerField(
+        _("settled by"),
+        choices=Wanted,
+        default=Wanted.ONE,
+        help_text=_("How many labelers say what a face shows before it counts."),
+    )
 
     class Meta:
         ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(annotations_wanted__in=[1, 3]),
+                name="one_or_three_annotations",
+                violation_error_message=_("A face is settled by one labeler, or by three."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -244,6 +261,66 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label} {self.confidence:.0%}"
+
+
+class Feedback(models.Model):
+    """What a user said of how a face was read. It raises the face in the review queue; it teaches nothing."""
+
+    class Said(models.TextChoices):
+        RIGHT = "right", _("right")
+        WRONG = "wrong", _("wrong")
+        NOT_A_FACE = "not_a_face", _("not a face")
+
+    # Its index is that of one_feedback_each.
+    face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="feedback", db_index=False)
+    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="feedback")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="feedback")
+    said = models.CharField(max_length=10, choices=Said)
+    label = models.ForeignKey(
+        Label,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="feedback",
+        help_text=_("what it shows instead, where the user said wrong"),
+    )
+    given_at = models.DateTimeField(default=timezone.now, help_text=_("when it was last changed"))
+
+    class Meta:
+        verbose_name_plural = _("feedback")
+        constraints = [
+            models.UniqueConstraint(fields=["face", "label_set", "user"], name="one_feedback_each"),
+            models.CheckConstraint(
+                condition=Q(said="wrong", label__isnull=False) | (~Q(said="wrong") & Q(label__isnull=True)),
+                name="only_wrong_names_a_label",
+                violation_error_message=_("“Wrong” says which label is right; nothing else names one."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"wrong: it is {self.label}" if self.label else self.get_said_display()
+
+
+class Decision(models.Model):
+    """What labelers settled about a face, for its owner to see. The return half writes it."""
+
+    # Its index is that of one_decision.
+    face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="decisions", db_index=False)
+    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="decisions")
+    label = models.ForeignKey(
+        Label,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="decisions",
+        help_text=_("null: not a face, or one that nobody can read"),
+    )
+    decided_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["face", "label_set"], name="one_decision")]
+
+    def __str__(self) -> str:
+        return str(self.label) if self.label else "no readable face"
 
 
 class DataExport(models.Model):

@@ -90,7 +90,8 @@ def test_lists_cost_the_same_at_any_length(
 def test_a_label_color_that_cannot_be_drawn_is_refused(color: str, root_client: Client) -> None:
     label_set = LabelSet.objects.get(slug="expressions")
     page = url(LabelSet, "change", label_set.pk)
-    fields = {"name": label_set.name, "labels-TOTAL_FORMS": 7, "labels-INITIAL_FORMS": 7}
+    fields = {"name": label_set.name, "annotations_wanted": 1}
+    fields |= {"labels-TOTAL_FORMS": 7, "labels-INITIAL_FORMS": 7}
     for row, label in enumerate(label_set.labels.all()):
         written = {"id": label.pk, "label_set": label_set.pk, "name": label.name, "color": label.color}
         fields |= {f"labels-{row}-{name}": value for name, value in written.items()}

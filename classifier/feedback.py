@@ -1,0 +1,41 @@
+"""What users say of a result: one door for the pages and the API."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from .models import Face, Feedback, Label, LabelSet, User
+
+
+class FeedbackError(ValueError):
+    """Feedback that says nothing, or two things. `str(error)` is a sentence for the user."""
+
+
+@transaction.atomic
+def give_feedback(
+    *, face: Face, label_set: LabelSet, user: User, said: str, label: Label | None = None
+) -> Feedback:
+    """Keep what `user` says of `face`, in place of whatever they said before.
+
+    `said` is one of `Feedback.Said`; `label` is what the face shows instead, and goes with "wrong" alone.
+    Whether the face is theirs to speak of is for the caller to know. Raises FeedbackError.
+    """
+    _check(label_set, said, label)
+    given, _created = Feedback.objects.update_or_create(
+        face=face,
+        label_set=label_set,
+        user=user,
+        defaults={"said": said, "label": label, "given_at": timezone.now()},
+    )
+    return given
+
+
+def _check(label_set: LabelSet, said: str, label: Label | None) -> None:
+    if said not in Feedback.Said.values:
+        raise FeedbackError(_("Say “right”, “wrong” or “not a face”."))
+    if (said == Feedback.Said.WRONG) != (label is not None):
+        raise FeedbackError(_("Say which expression it is when, and only when, the answer is wrong."))
+    if label and label.label_set_id != label_set.pk:
+        raise FeedbackError(_("That label is not one of this label set."))
