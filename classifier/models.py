@@ -130,6 +130,13 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         faces = Face.objects.filter(models.Exists(shown), upload=models.OuterRef("pk"))
         return self.filter(models.Exists(faces))
 
+    def read_by(self, label_set: str, number: int) -> UploadQuerySet:
+        """Uploads with at least one face whose shown reading is that version's."""
+        version = Q(model_version__label_set__slug=label_set, model_version__number=number)
+        shown = Prediction.objects.filter(version, face=models.OuterRef("pk"), shown=True)
+        faces = Face.objects.filter(models.Exists(shown), upload=models.OuterRef("pk"))
+        return self.filter(models.Exists(faces))
+
     def between(self, first: date | None, last: date | None) -> UploadQuerySet:
         """Uploads from `first` to `last`, both included, in the current time zone."""
         # As moments, not as `created_at__date`, which no index can answer.
@@ -176,6 +183,12 @@ class Upload(models.Model):
         default=False, help_text=_("may be shown to labelers and used for training")
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    idempotency_key = models.CharField(
+        max_length=255, null=True, editable=False, help_text=_("by which a program tells a repeated request")
+    )
+    idempotency_digest = models.CharField(
+        max_length=64, blank=True, editable=False, help_text=_("SHA-256 of what was asked with that key")
+    )
 
     objects = UploadQuerySet.as_manager()
 
@@ -186,6 +199,7 @@ class Upload(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="upload_has_pixels"),
+            models.UniqueConstraint(fields=["owner", "idempotency_key"], name="one_upload_for_each_key"),
         ]
 
     def __str__(self) -> str:

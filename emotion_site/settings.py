@@ -56,6 +56,7 @@ STORED_LONG_SIDE = env.whole_number("STORED_LONG_SIDE", 2048, low=256, high=1638
 INSTALLED_APPS = [
     "emotion_site",
     "classifier",
+    "classifier.api",
     "labeling",
     "django.contrib.admin",
     "django.contrib.auth",
