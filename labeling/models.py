@@ -98,8 +98,8 @@ class ReviewItem(models.Model):
 class Annotation(models.Model):
     """What one labeler said of one face. Nothing here is ever changed or deleted by hand.
 
-    A labeler's annotations of a face are a chain: each names the one it supersedes, and only the last counts.
-    Opinions and adjudications are chains of their own.
+    A labeler's opinions of a face are a chain: each names the one it supersedes, and only the last counts. So
+    are a face's adjudications, whoever gave them.
     """
 
     class Verdict(models.TextChoices):
@@ -108,7 +108,7 @@ class Annotation(models.Model):
         UNUSABLE = "unusable", _("unusable")
         UNDO = "undo", _("took it back")
 
-    # Its index is that of one_beginning_each.
+    # Its index is that of annotations_of_face.
     face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="annotations", db_index=False)
     label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="annotations")
     labeler = models.ForeignKey(
@@ -143,10 +143,16 @@ class Annotation(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["face", "label_set", "labeler", "adjudication"],
-                condition=Q(supersedes__isnull=True),
-                name="one_beginning_each",
+                fields=["face", "label_set", "labeler"],
+                condition=Q(supersedes__isnull=True, adjudication=False),
+                name="one_first_opinion_each",
                 violation_error_message=_("This labeler has already said something of this face."),
+            ),
+            models.UniqueConstraint(
+                fields=["face", "label_set"],
+                condition=Q(supersedes__isnull=True, adjudication=True),
+                name="one_first_adjudication",
+                violation_error_message=_("This face has already been settled by an adjudicator."),
             ),
             models.CheckConstraint(
                 condition=Q(verdict__in=["accept", "correct"], label__isnull=False)

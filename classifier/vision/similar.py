@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 SAMPLED = 32
 FREQUENCIES = 8
 
+# Aligned crops of 150 people: of 11,175 pairs the nearest differ by 10, one in a hundred by 18, most by 28.
+# The same faces after JPEG at quality 40 differ by at most 8 in 95 of 100, after shrinking to 0.7 by 6 in 90.
+NEARLY_SAME = 9
+
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     """64 bits of a gray (H, W) or RGB (H, W, 3) picture, as a signed number that any database can store."""
