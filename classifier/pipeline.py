@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .models import Face, Prediction, Upload, User
 from .serving import ActiveModel, active_model
+from .stopwatch import Stopwatch
 from .vision.align import CROP_SIDE, FaceQuality, align_face, measure_quality
 from .vision.detect import Detection, Detector, make_detector
 from .vision.image import Photograph, decode_photograph, encode_jpeg, encode_png, make_thumbnail
@@ -46,26 +47,42 @@ class Reading:
     model: ActiveModel
 
 
-def read_photograph(data: bytes, *, label_set: str | None = None) -> Reading:
+def read_photograph(data: bytes, *, label_set: str | None = None, watch: Stopwatch | None = None) -> Reading:
     """Decode, detect, align and classify, largest face first, storing nothing.
 
     Raises ImageDecodeError for bytes that are no picture, NoActiveModelError when nothing can classify.
     """
+    watch = watch or Stopwatch()
     model = active_model(label_set or settings.DEFAULT_LABEL_SET)
-    photograph = decode_photograph(
-        data, max_pixels=settings.MAX_MEGAPIXELS * 1_000_000, long_side=settings.STORED_LONG_SIDE
-    )
-    detections = _detector(settings.FACE_DETECTOR).detect(photograph.pixels)
-    chosen = detections[: settings.MAX_FACES]
-    crops = np.zeros((len(chosen), CROP_SIDE, CROP_SIDE, 3), np.uint8)
-    for place, detection in enumerate(chosen):
-        crops[place] = align_face(photograph.pixels, detection)
-    answers = model.classifier.predict(crops)
+    with watch.stage("decode"):
+        photograph = decode_photograph(
+            data, max_pixels=settings.MAX_MEGAPIXELS * 1_000_000, long_side=settings.STORED_LONG_SIDE
+        )
+    with watch.stage("detect"):
+        detections = _detector(settings.FACE_DETECTOR).detect(photograph.pixels)
+    with watch.stage("align"):
+        chosen = detections[: settings.MAX_FACES]
+        crops = np.zeros((len(chosen), CROP_SIDE, CROP_SIDE, 3), np.uint8)
+        for place, detection in enumerate(chosen):
+            crops[place] = align_face(photograph.pixels, detection)
+    with watch.stage("classify"):
+        answers = model.classifier.predict(crops)
     faces = tuple(
         _face_reading(photograph, detection, crop, answer, model)
         for detection, crop, answer in zip(chosen, crops, answers, strict=True)
     )
     return Reading(photograph, faces, len(detections), model)
+
+
+def read_in_turn(file: IO[bytes], *, label_set: str | None = None, watch: Stopwatch | None = None) -> Reading:
+    """`read_photograph` of a file, once this process reads no other."""
+    watch = watch or Stopwatch()
+    with watch.stage("wait"):
+        TURN.acquire()
+    try:
+        return read_photograph(file.read(), label_set=label_set, watch=watch)
+    finally:
+        TURN.release()
 
 
 @lru_cache
@@ -91,14 +108,24 @@ def _as_sent(detection: Detection, scale: float) -> Detection:
     return replace(detection, box=(x, y, w, h), landmarks=landmarks)
 
 
-def store_photograph(*, owner: User, name: str, file: IO[bytes], consent: bool) -> Upload:
+def store_photograph(
+    *,
+    owner: User,
+    name: str,
+    file: IO[bytes],
+    consent: bool,
+    label_set: str | None = None,
+    idempotency_key: str | None = None,
+    idempotency_digest: str = "",
+    watch: Stopwatch | None = None,
+) -> Upload:
     """Read a photograph and keep it with its faces and predictions, or, when anything fails, keep nothing.
 
     What is kept is an upright copy of at most STORED_LONG_SIDE pixels, without metadata. Raises as
-    `read_photograph` does.
+    `read_photograph` does, and IntegrityError where the owner has an upload with this key already, or is gone.
     """
-    with TURN:
-        reading = read_photograph(file.read())
+    watch = watch or Stopwatch()
+    reading = read_in_turn(file, label_set=label_set, watch=watch)
     upload = Upload(
         owner=owner,
         name=name[:200],
@@ -106,16 +133,21 @@ def store_photograph(*, owner: User, name: str, file: IO[bytes], consent: bool) 
         height=reading.photograph.height,
         faces_found=reading.faces_found,
         consent=consent,
+        idempotency_key=idempotency_key,
+        idempotency_digest=idempotency_digest,
     )
     pixels = reading.photograph.pixels
     saved: list[str] = []
     try:
-        saved.append(_save_file(upload.id, "photo", encode_jpeg(pixels)))
-        saved.append(_save_file(upload.id, "thumbnail", make_thumbnail(pixels)))
-        upload.photo.name, upload.thumbnail.name = saved
-        with transaction.atomic():
-            upload.save(force_insert=True)
-            _save_faces(upload, reading)
+        with watch.stage("encode"):
+            copies = {"photo": encode_jpeg(pixels), "thumbnail": make_thumbnail(pixels)}
+        with watch.stage("store"):
+            for kind, content in copies.items():
+                saved.append(_save_file(upload.id, kind, content))
+            upload.photo.name, upload.thumbnail.name = saved
+            with transaction.atomic():
+                upload.save(force_insert=True)
+                _save_faces(upload, reading)
     except BaseException:
         for stored in saved:
             default_storage.delete(stored)

