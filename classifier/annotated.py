@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from typing import Literal
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from .cards import FaceCard, ResultCard
-from .pipeline import TURN
+from .models import Label
+from .pipeline import TURN, FaceReading, Reading
 from .templatetags.expressions import percent
 from .vision.annotate import annotate
 from .vision.detect import Box
-from .vision.image import decode_photograph, encode_jpeg
+from .vision.image import Pixels, decode_photograph, encode_jpeg, encode_png
 
 UNSURE_COLOR = "#c9cfc6"
+ENCODERS = {"JPEG": encode_jpeg, "PNG": encode_png}
 
 
-def annotated_jpeg(card: ResultCard) -> bytes:
-    """The stored copy as JPEG, a box and a caption per face that was read."""
+def annotated_picture(card: ResultCard, kind: Literal["JPEG", "PNG"] = "JPEG") -> bytes:
+    """The stored copy, a box and a caption per face that was read."""
     with TURN:
-        return _draw(card)
+        return ENCODERS[kind](_draw(card))
 
 
-def _draw(card: ResultCard) -> bytes:
+def _draw(card: ResultCard) -> Pixels:
     width, height = card.upload.width, card.upload.height
     with card.upload.photo.open("rb") as file:
         # No copy is larger than what was sent, whatever the limit may be by now.
@@ -30,7 +35,19 @@ def _draw(card: ResultCard) -> bytes:
             file.read(), max_pixels=width * height, long_side=settings.STORED_LONG_SIDE
         )
     scale = max(photograph.pixels.shape[:2]) / max(width, height)
-    return encode_jpeg(annotate(photograph.pixels, _marks(card, scale)))
+    return annotate(photograph.pixels, _marks(card, scale))
+
+
+def annotated_reading(reading: Reading) -> bytes:
+    """A photograph that was read and not stored, as JPEG, drawn as `annotated_picture` draws."""
+    scale = reading.photograph.scale
+    numbered = len(reading.faces) > 1
+    marks = [
+        _mark_of(face, reading.model.labels, f"{n} " if numbered else "", scale)
+        for n, face in enumerate(reading.faces, start=1)
+    ]
+    with TURN:
+        return encode_jpeg(annotate(reading.photograph.pixels, marks))
 
 
 def annotated_version(card: ResultCard) -> str:
@@ -44,8 +61,20 @@ def _marks(card: ResultCard, scale: float) -> list[tuple[Box, str, str]]:
     return [(_box(face, scale), _caption(face, numbered=numbered), _color(face)) for face in card.faces]
 
 
+def _mark_of(face: FaceReading, labels: Sequence[Label], number: str, scale: float) -> tuple[Box, str, str]:
+    box = _scaled(face.detection.box, scale)
+    if face.unsure:
+        return box, f"{number}{_('Unsure')}", UNSURE_COLOR
+    best = int(face.probabilities.argmax())
+    return box, f"{number}{labels[best].name} {percent(float(face.probabilities[best]))}", labels[best].color
+
+
 def _box(face: FaceCard, scale: float) -> Box:
-    x, y, w, h = face.face.x, face.face.y, face.face.w, face.face.h
+    return _scaled((face.face.x, face.face.y, face.face.w, face.face.h), scale)
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    x, y, w, h = box
     return (x * scale, y * scale, w * scale, h * scale)
 
 

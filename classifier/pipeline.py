@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from numpy.typing import NDArray
 
+from .handover import offer
 from .models import Face, Prediction, Upload, User
 from .serving import ActiveModel, active_model
 from .stopwatch import Stopwatch
@@ -122,7 +123,7 @@ def store_photograph(
     """Read a photograph and keep it with its faces and predictions, or, when anything fails, keep nothing.
 
     What is kept is an upright copy of at most STORED_LONG_SIDE pixels, without metadata. Raises as
-    `read_photograph` does, and IntegrityError where the owner has an upload with this key already, or is gone.
+    `read_photograph` does, and IntegrityError where the owner has an upload with this key, or is gone.
     """
     watch = watch or Stopwatch()
     reading = read_in_turn(file, label_set=label_set, watch=watch)
@@ -148,6 +149,8 @@ def store_photograph(
             with transaction.atomic():
                 upload.save(force_insert=True)
                 _save_faces(upload, reading)
+                if consent:
+                    offer(upload)
     except BaseException:
         for stored in saved:
             default_storage.delete(stored)
