@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from .handover import take_back
 from .history import batches_of
 from .models import DataExport, Upload, User
 from .results import describe_upload
@@ -40,6 +41,7 @@ def delete_uploads(user: User, ids: Iterable[uuid.UUID]) -> int:
             uploads = Upload.objects.owned_by(user).filter(pk__in=chosen[start : start + ERASE_AT_ONCE])
             files = _files_of(uploads)
             deleted += len(files) // 2
+            take_back(uploads)
             uploads.delete()
             if files:
                 files += _forget_exports(user.exports.all())
@@ -59,6 +61,7 @@ def erase_account(user: User) -> None:
         # From here on a new upload has to wait for this row, and will find no owner.
         User.objects.select_for_update().get(pk=user.pk)
         files = _files_of(user.uploads.all()) + _forget_exports(user.exports.all())
+        take_back(user.uploads.all())
         user.delete()
         _delete_files(files)
 

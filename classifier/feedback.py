@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from .handover import pass_on
 from .models import Face, Feedback, Label, LabelSet, User
 
 
@@ -29,6 +30,7 @@ def give_feedback(
         user=user,
         defaults={"said": said, "label": label, "given_at": timezone.now()},
     )
+    pass_on(given)
     return given
 
 

@@ -76,6 +76,13 @@ def whole_number(name: str, default: int, *, low: int, high: int) -> int:
     return int(value)
 
 
+def share(name: str, default: str) -> float:
+    value = text(name, default)
+    if not re.fullmatch(r"0?\.\d{1,6}|[01](?:\.0{1,6})?", value, re.ASCII):
+        refuse(name, value, "a share from 0 to 1, as in 0.1")
+    return float(value)
+
+
 def choice(name: str, default: str, *, among: Iterable[str]) -> str:
     value = text(name, default)
     if value not in among:

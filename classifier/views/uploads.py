@@ -23,6 +23,7 @@ from classifier.access import get_upload
 from classifier.accounts import delete_uploads
 from classifier.cards import lay_out
 from classifier.forms import UploadForm
+from classifier.handover import set_consent
 from classifier.ml.artifact import ArtifactError
 from classifier.models import Upload, User
 from classifier.pipeline import store_photograph
@@ -184,8 +185,7 @@ def upload_delete(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
 def upload_consent(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
     """Gives or takes back consent for one photograph."""
     found = get_upload(request.user, upload_id)
-    found.consent = request.POST.get("consent") == "yes"
-    found.save(update_fields=["consent"])
+    set_consent(found, request.POST.get("consent") == "yes")
     said = (
         _("This photograph may be used for training.")
         if found.consent

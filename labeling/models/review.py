@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from classifier.models import Face, Label, LabelSet, Prediction
+from classifier.models import Face, Label, LabelSet, Prediction, User
+
+
+class ReviewQuerySet(models.QuerySet["ReviewItem"]):
+    def offered(self) -> ReviewQuerySet:
+        """Those that labelers may see. Withdrawn consent deletes the rest: this is a second lock."""
+        # A condition of its own and no join: an update would then look its rows up first, and not again.
+        return self.filter(Exists(Face.objects.filter(pk=OuterRef("face"), upload__consent=True)))
+
+    def free(self) -> ReviewQuerySet:
+        """Those that wait and that nobody holds."""
+        lapsed = Q(lease_holder__isnull=True) | Q(leased_until__lt=timezone.now())
+        return self.filter(lapsed, state=ReviewItem.State.WAITING)
+
+    def held_by(self, labeler: User) -> ReviewQuerySet:
+        """Theirs to answer, in the order they came. A lapsed lease counts until another takes it."""
+        return self.filter(lease_holder=labeler, state=ReviewItem.State.WAITING).order_by("leased_at", "pk")
+
+    def unanswered_by(self, labeler: User) -> ReviewQuerySet:
+        given = Annotation.objects.opinions().in_force().filter(labeler=labeler)
+        return self.exclude(Exists(given.filter(face=OuterRef("face"), label_set=OuterRef("label_set"))))
 
 
 class ReviewItem(models.Model):
@@ -55,6 +75,8 @@ class ReviewItem(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
+    objects = ReviewQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("face in review")
         verbose_name_plural = _("faces in review")
@@ -93,6 +115,18 @@ class ReviewItem(models.Model):
 
     def __str__(self) -> str:
         return f"face {self.face_id} for {self.label_set_id}"
+
+
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    def opinions(self) -> AnnotationQuerySet:
+        return self.filter(adjudication=False)
+
+    def in_force(self) -> AnnotationQuerySet:
+        """What counts: not superseded by anything later, and not taken back."""
+        return self.filter(superseded_by__isnull=True).exclude(verdict=Annotation.Verdict.UNDO)
+
+    def of(self, item: ReviewItem) -> AnnotationQuerySet:
+        return self.filter(face=item.face_id, label_set=item.label_set_id)
 
 
 class Annotation(models.Model):
@@ -135,6 +169,8 @@ class Annotation(models.Model):
         "self", on_delete=models.CASCADE, null=True, related_name="superseded_by"
     )
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = AnnotationQuerySet.as_manager()
 
     class Meta:
         indexes = [

@@ -1,0 +1,105 @@
+"""How faces come into the review queue, and leave it: what classifier.handover hands over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from random import SystemRandom
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Prefetch, QuerySet
+from PIL import Image
+
+from classifier.models import Decision, Face, Feedback, LabelSet, Prediction, Upload
+from classifier.vision.similar import perceptual_hash
+
+from .models import Annotation, ReviewItem
+
+TAKEN_AT_ONCE = 50
+DISAGREEING = (Feedback.Said.WRONG, Feedback.Said.NOT_A_FACE)
+CHANCE = SystemRandom()
+
+
+def photograph_offered(upload: Upload) -> None:
+    """Queue its faces for each label set that they were read for."""
+    items = [
+        _place(face, prediction.label_set, prediction)
+        for face in _with_what_was_said(upload.faces.all())
+        for prediction in face.shown_predictions
+    ]
+    ReviewItem.objects.bulk_create(items, ignore_conflicts=True)
+
+
+def photographs_taken_back(uploads: QuerySet[Upload]) -> None:
+    """Remove whatever labelers made of them."""
+    faces = Face.objects.filter(upload__in=uploads)
+    # The place in the queue first: a labeler who is answering holds it, and what they write is then seen.
+    for model in (ReviewItem, Annotation, Decision):
+        model.objects.filter(face__in=faces).delete()
+
+
+def feedback_given(feedback: Feedback) -> None:
+    """Raise the face in the queue, or let it sink again. A probe's place is chance alone."""
+    disagreed = feedback.said in DISAGREEING
+    items = ReviewItem.objects.filter(face=feedback.face_id, label_set=feedback.label_set_id)
+    items.update(disagreed=disagreed)
+    items.filter(probe=False).update(rank=F("entropy") + int(disagreed))
+
+
+@transaction.atomic
+def take_in(label_set: LabelSet) -> int:
+    """Queue some faces that have no place yet for this label set, as of a new one, which no model reads.
+
+    Returns how many.
+    """
+    queued = ReviewItem.objects.filter(face=OuterRef("pk"), label_set=label_set)
+    missing = Face.objects.filter(upload=OuterRef("pk")).exclude(Exists(queued))
+    offered = Upload.objects.filter(Exists(missing), consent=True).order_by("pk")[:TAKEN_AT_ONCE]
+    # Held, so that nobody withdraws consent in the middle.
+    uploads = list(offered.select_for_update())
+    faces = _with_what_was_said(Face.objects.filter(upload__in=uploads).exclude(Exists(queued)))
+    items = [_place(face, label_set, _of(label_set, face.shown_predictions)) for face in faces]
+    ReviewItem.objects.bulk_create(items, ignore_conflicts=True)
+    return len(items)
+
+
+def _with_what_was_said(faces: QuerySet[Face]) -> QuerySet[Face]:
+    shown = Prediction.objects.filter(shown=True).select_related("label_set")
+    return faces.prefetch_related(
+        Prefetch("predictions", queryset=shown, to_attr="shown_predictions"), "feedback"
+    )
+
+
+def _of(label_set: LabelSet, predictions: Iterable[Prediction]) -> Prediction | None:
+    return next((found for found in predictions if found.label_set_id == label_set.pk), None)
+
+
+def _place(face: Face, label_set: LabelSet, prediction: Prediction | None) -> ReviewItem:
+    """Without a prediction there is nothing to probe or to hide, and nothing is less certain."""
+    entropy = _entropy(prediction.probabilities) if prediction else 1.0
+    probe = prediction is not None and CHANCE.random() < settings.REVIEW_PROBE_SHARE
+    hidden = prediction is not None and CHANCE.random() < settings.REVIEW_HIDDEN_SHARE
+    disagreed = any(
+        said.said in DISAGREEING for said in face.feedback.all() if said.label_set_id == label_set.pk
+    )
+    return ReviewItem(
+        face=face,
+        label_set=label_set,
+        disagreed=disagreed,
+        entropy=entropy,
+        probe=probe,
+        suggestion_hidden=probe or hidden,
+        rank=CHANCE.random() if probe else entropy + disagreed,
+        perceptual_hash=perceptual_hash(np.asarray(Image.open(BytesIO(face.crop)).convert("RGB"))),
+    )
+
+
+def _entropy(probabilities: Sequence[float]) -> float:
+    """Shannon's, as a share of the most that so many labels can have."""
+    if len(probabilities) < 2:
+        return 0.0
+    nats = -sum(p * math.log(p) for p in probabilities if p > 0)
+    return min(nats / math.log(len(probabilities)), 1.0)
