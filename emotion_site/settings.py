@@ -52,6 +52,12 @@ REVIEW_LEASE_MINUTES = env.whole_number("REVIEW_LEASE_MINUTES", 5, low=1, high=1
 REVIEW_PROBE_SHARE = env.share("REVIEW_PROBE_SHARE", "0.1")
 REVIEW_HIDDEN_SHARE = env.share("REVIEW_HIDDEN_SHARE", "0.1")
 UPLOAD_RATE = env.rate("UPLOAD_RATE", "60/min")
+API_RATE = env.rate("API_RATE", "600/min")
+API_ADDRESS_RATE = env.rate("API_ADDRESS_RATE", "1200/min")
+BULK_RATE = env.rate("BULK_RATE", "10/hour")
+MAX_BULK_MB = env.whole_number("MAX_BULK_MB", 200, low=1, high=10_000)
+MAX_BULK_FILES = env.whole_number("MAX_BULK_FILES", 500, low=1, high=10_000)
+FETCH_URLS = env.boolean("FETCH_URLS")
 STORED_LONG_SIDE = env.whole_number("STORED_LONG_SIDE", 2048, low=256, high=16384)
 
 # --- applications ---
@@ -70,6 +76,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "csp",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_tasks",
     "django_tasks_db",
 ]
@@ -155,6 +163,7 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 MEGABYTE = 1_000_000
 MAX_UPLOAD_BYTES = MAX_UPLOAD_MB * MEGABYTE
+MAX_BULK_BYTES = MAX_BULK_MB * MEGABYTE
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_UPLOAD
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 # A page of the admin may have 100 rows of checkboxes; everything else sends far less.
@@ -166,6 +175,32 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
+
+# --- the API ---
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "classifier.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["classifier.throttling.RequestThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["classifier.api.parsers.ObjectParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "classifier.api.negotiation.OneRenderer",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "classifier.api.problems.handle",
+    "NUM_PROXIES": TRUST_PROXY,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Expressions on faces",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+}
 
 # --- accounts ---
 
@@ -229,6 +264,8 @@ CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
+# Load balancers ask each process by plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

@@ -10,6 +10,8 @@ from django.urls import URLPattern, URLResolver, include, path
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 handler400 = "emotion_site.errors.bad_request"
+handler404 = "emotion_site.errors.not_found"
+handler500 = "emotion_site.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
