@@ -33,9 +33,9 @@ class ExampleQuerySet(models.QuerySet["Example"]):
 
 
 def _hash_band(number: int) -> models.GeneratedField:
-    """16 of the hash's 64 bits. Hashes that differ in up to seven have a band that differs in one at most."""
+    """13 of the hash's 64 bits, which near hashes are looked for by: see labeling.neighbours."""
     return models.GeneratedField(
-        expression=F("perceptual_hash").bitrightshift(16 * number).bitand(0xFFFF),
+        expression=F("perceptual_hash").bitrightshift(13 * number).bitand(0x1FFF),
         output_field=models.IntegerField(),
         db_persist=True,
     )
@@ -83,6 +83,7 @@ class Example(models.Model):
     band_1 = _hash_band(1)
     band_2 = _hash_band(2)
     band_3 = _hash_band(3)
+    band_4 = _hash_band(4)
     votes = models.JSONField(
         default=dict,
         blank=True,
@@ -123,7 +124,7 @@ class Example(models.Model):
             ),
             *(
                 models.Index(fields=["label_set", f"band_{number}"], name=f"examples_by_band_{number}")
-                for number in range(4)
+                for number in range(5)
             ),
         ]
         constraints = [
