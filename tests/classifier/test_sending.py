@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -163,9 +164,9 @@ def test_a_photograph_on_its_way_while_the_account_is_deleted_is_not_kept(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def read_meanwhile(data: bytes) -> Reading:
+    def read_meanwhile(data: bytes, **options: Any) -> Reading:
         erase_account(ada)
-        return read_photograph(data)
+        return read_photograph(data, **options)
 
     monkeypatch.setattr(pipeline, "read_photograph", read_meanwhile)
     answer = ada_client.post("/uploads/", {"photos": photograph(astronaut())}, headers=headers)
