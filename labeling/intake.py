@@ -16,6 +16,7 @@ from PIL import Image
 from classifier.models import Decision, Face, Feedback, LabelSet, Prediction, Upload
 from classifier.vision.similar import perceptual_hash
 
+from . import curation
 from .models import Annotation, ReviewItem
 
 TAKEN_AT_ONCE = 50
@@ -39,6 +40,7 @@ def photographs_taken_back(uploads: QuerySet[Upload]) -> None:
     # The place in the queue first: a labeler who is answering holds it, and what they write is then seen.
     for model in (ReviewItem, Annotation, Decision):
         model.objects.filter(face__in=faces).delete()
+    curation.forget(uploads)
 
 
 def feedback_given(feedback: Feedback) -> None:
@@ -68,9 +70,8 @@ def take_in(label_set: LabelSet) -> int:
 
 def _with_what_was_said(faces: QuerySet[Face]) -> QuerySet[Face]:
     shown = Prediction.objects.filter(shown=True).select_related("label_set")
-    return faces.prefetch_related(
-        Prefetch("predictions", queryset=shown, to_attr="shown_predictions"), "feedback"
-    )
+    predictions = Prefetch("predictions", queryset=shown, to_attr="shown_predictions")  # type: ignore[no-redef]
+    return faces.prefetch_related(predictions, "feedback")
 
 
 def _of(label_set: LabelSet, predictions: Iterable[Prediction]) -> Prediction | None:

@@ -1,15 +1,17 @@
 """The return half of the loop, as rows."""
 
 from .dataset import DatasetJob, DatasetVersion, Example, ExampleChange, ExampleQuerySet, Split
-from .review import Annotation, ReviewItem
+from .review import Annotation, AnnotationQuerySet, ReviewItem, ReviewQuerySet
 
 __all__ = [
     "Annotation",
+    "AnnotationQuerySet",
     "DatasetJob",
     "DatasetVersion",
     "Example",
     "ExampleChange",
     "ExampleQuerySet",
     "ReviewItem",
+    "ReviewQuerySet",
     "Split",
 ]

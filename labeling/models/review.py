@@ -19,8 +19,11 @@ class ReviewQuerySet(models.QuerySet["ReviewItem"]):
 
     def free(self) -> ReviewQuerySet:
         """Those that wait and that nobody holds."""
-        lapsed = Q(lease_holder__isnull=True) | Q(leased_until__lt=timezone.now())
-        return self.filter(lapsed, state=ReviewItem.State.WAITING)
+        return self.filter(_nobodys(), state=ReviewItem.State.WAITING)
+
+    def open_to(self, labeler: User) -> ReviewQuerySet:
+        """Those that wait and that nobody else holds."""
+        return self.filter(_nobodys() | Q(lease_holder=labeler), state=ReviewItem.State.WAITING)
 
     def held_by(self, labeler: User) -> ReviewQuerySet:
         """Theirs to answer, in the order they came. A lapsed lease counts until another takes it."""
@@ -29,6 +32,10 @@ class ReviewQuerySet(models.QuerySet["ReviewItem"]):
     def unanswered_by(self, labeler: User) -> ReviewQuerySet:
         given = Annotation.objects.opinions().in_force().filter(labeler=labeler)
         return self.exclude(Exists(given.filter(face=OuterRef("face"), label_set=OuterRef("label_set"))))
+
+
+def _nobodys() -> Q:
+    return Q(lease_holder__isnull=True) | Q(leased_until__lt=timezone.now())
 
 
 class ReviewItem(models.Model):
