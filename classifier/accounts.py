@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from .api.models import Token
 from .handover import take_back
 from .history import batches_of
 from .models import DataExport, Upload, User
@@ -27,6 +28,7 @@ from .results import describe_upload
 ERASE_AT_ONCE = 200
 EXPORT_AT_ONCE = 200
 EXPORT_KEPT_FOR = timedelta(days=7)
+FRESH_FOR = timedelta(minutes=10)
 
 
 def delete_uploads(user: User, ids: Iterable[uuid.UUID]) -> int:
@@ -61,6 +63,7 @@ def erase_account(user: User) -> None:
         # From here on a new upload has to wait for this row, and will find no owner.
         User.objects.select_for_update().get(pk=user.pk)
         files = _files_of(user.uploads.all()) + _forget_exports(user.exports.all())
+        files += user.bulks.values_list("archive", flat=True)
         take_back(user.uploads.all())
         user.delete()
         _delete_files(files)
@@ -81,6 +84,15 @@ def request_export(user: User) -> DataExport:
         write_export.enqueue(str(export.pk))
         transaction.on_commit(lambda: _delete_files(old))
     return export
+
+
+def fresh_export(user: User) -> DataExport:
+    """An archive that was finished just now, or else the one that the worker is asked for."""
+    newest = user.exports.first()
+    finished = newest and newest.state == DataExport.State.READY
+    if newest and finished and newest.progress_at > timezone.now() - FRESH_FOR:
+        return newest
+    return request_export(user)
 
 
 def state_of(export: DataExport) -> DataExport.State:
@@ -107,7 +119,9 @@ def run_export(export_id: uuid.UUID) -> None:
     except BaseException:
         DataExport.objects.filter(pk=export_id).update(state=DataExport.State.FAILED)
         raise
-    ready = DataExport.objects.filter(pk=export_id).update(state=DataExport.State.READY, archive=name)
+    ready = DataExport.objects.filter(pk=export_id).update(
+        state=DataExport.State.READY, archive=name, progress_at=timezone.now()
+    )
     if not ready:  # the account was erased meanwhile
         default_storage.delete(name)
 
@@ -154,6 +168,17 @@ def _describe_account(user: User) -> dict[str, object]:
         "joined": user.date_joined.isoformat(),
         "last_login": user.last_login and user.last_login.isoformat(),
         "training_consent": user.training_consent,
+        "tokens": [_describe_token(token) for token in user.tokens.all()],
+    }
+
+
+def _describe_token(token: Token) -> dict[str, object]:
+    return {
+        "name": token.name,
+        "begins": token.hint,
+        "created_at": token.created_at.isoformat(),
+        "expires_at": token.expires_at.isoformat(),
+        "last_used_at": token.last_used_at and token.last_used_at.isoformat(),
     }
 
 

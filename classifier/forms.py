@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -69,6 +70,24 @@ class ConsentForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ["training_consent"]
+
+
+class TokenForm(forms.Form):
+    """A name for a new token, and how long it lasts."""
+
+    LASTS = {30: _("30 days"), 90: _("90 days"), 365: _("a year")}
+
+    name = forms.CharField(
+        max_length=100,
+        label=_("What is it for?"),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("The kiosk in the hall")}),
+    )
+    lasts = forms.TypedChoiceField(
+        choices=list(LASTS.items()),
+        coerce=lambda days: timedelta(days=int(days)),
+        initial=90,
+        label=_("How long does it last?"),
+    )
 
 
 class DeleteAccountForm(forms.Form):

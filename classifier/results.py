@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .models import Face, ModelVersion, Prediction, Upload
+from .models import Face, LabelSet, ModelVersion, Prediction, Upload
 from .pipeline import FaceReading, Reading
 
 
@@ -15,6 +15,26 @@ def describe_model(version: ModelVersion) -> dict[str, Any]:
         "version": version.number,
         "estimator": version.estimator,
         "digest": version.digest,
+    }
+
+
+def describe_listed_model(version: ModelVersion) -> dict[str, Any]:
+    return describe_model(version) | {
+        "active": version.active,
+        "created_at": version.created_at.isoformat(),
+    }
+
+
+def describe_label_set(label_set: LabelSet) -> dict[str, Any]:
+    """Needs no query where labels and versions were prefetched."""
+    active = [version.number for version in label_set.versions.all() if version.active]
+    return {
+        "slug": label_set.slug,
+        "name": label_set.name,
+        "labels": [
+            {"slug": label.slug, "name": label.name, "color": label.color} for label in label_set.labels.all()
+        ],
+        "active_version": active[0] if active else None,
     }
 
 

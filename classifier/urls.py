@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from classifier.views import account, history, pages, pictures, uploads
+from classifier.views import account, history, pages, pictures, tokens, uploads
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -23,5 +23,7 @@ urlpatterns = [
     path("account/", account.account, name="account"),
     path("account/export/", account.export, name="account-export"),
     path("account/export/<uuid:export_id>/", account.export_download, name="account-export-download"),
+    path("account/tokens/", tokens.tokens, name="tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("account/delete/", account.account_delete, name="account-delete"),
 ]

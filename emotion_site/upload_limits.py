@@ -35,6 +35,13 @@ class SignedOutUpload(RequestDataTooBig):
 
 
 def too_large_sentence(request: HttpRequest) -> str:
+    if brings_archive(request):
+        return f"An archive may have at most {settings.MAX_BULK_MB} MB. Nothing was stored."
+    if brings_one_photograph(request):
+        return (
+            f"A request with a photograph may have at most {settings.MAX_UPLOAD_MB} MB; base64 takes a third "
+            "more than the photograph itself. Nothing was stored."
+        )
     if not brings_photographs(request):
         return "That is more than the site takes here. Nothing was stored."
     return (
@@ -55,9 +62,28 @@ def brings_photographs(request: HttpRequest) -> bool:
     return request.method == "POST" and request.path_info == reverse("uploads")
 
 
+def brings_one_photograph(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.path_info == reverse("api:predictions")
+
+
+def brings_archive(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.path_info == reverse("api:bulks")
+
+
 def largest_upload() -> int:
     """The most bytes that a form of photographs within the limits can have."""
     return (settings.MAX_UPLOAD_BYTES + FORM_OVERHEAD_BYTES) * settings.MAX_FILES_PER_UPLOAD
+
+
+def largest_body(request: HttpRequest) -> int:
+    """The most bytes that a request to this address within the limits can have."""
+    if brings_archive(request):
+        return settings.MAX_BULK_BYTES + FORM_OVERHEAD_BYTES
+    if brings_one_photograph(request):
+        return settings.MAX_UPLOAD_BYTES + FORM_OVERHEAD_BYTES
+    if brings_photographs(request):
+        return largest_upload()
+    return SMALL_BODY_BYTES
 
 
 def check_body_size(request: HttpRequest) -> None:
@@ -65,11 +91,10 @@ def check_body_size(request: HttpRequest) -> None:
     size = announced_bytes(request)
     if size <= SMALL_BODY_BYTES:
         return
-    if not brings_photographs(request):
-        raise RequestDataTooBig
-    if not request.user.is_authenticated:
+    # The API looks for itself who sends a token, before it reads the body.
+    if brings_photographs(request) and not request.user.is_authenticated:
         raise SignedOutUpload
-    if size > largest_upload():
+    if size > largest_body(request):
         raise RequestDataTooBig
 
 
@@ -135,13 +160,18 @@ class BodySizeMiddleware:
 
 
 class FileSizeHandler(FileUploadHandler):
-    """Stops reading at the first file over MAX_UPLOAD_MB; the handlers after it do the storing."""
+    """Stops reading at the first file over MAX_UPLOAD_MB; the handlers after it do the storing.
+
+    An archive may have MAX_BULK_MB.
+    """
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
-        if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
+        archive = self.request is not None and brings_archive(self.request)
+        most_mb = settings.MAX_BULK_MB if archive else settings.MAX_UPLOAD_MB
+        if start + len(raw_data) > (settings.MAX_BULK_BYTES if archive else settings.MAX_UPLOAD_BYTES):
             raise FileTooLarge(
-                f"“{self.file_name}” is larger than {settings.MAX_UPLOAD_MB} MB, the most that one "
-                "photograph may have. Nothing was stored."
+                f"“{self.file_name}” is larger than {most_mb} MB, the most that one "
+                f"{'archive' if archive else 'photograph'} may have. Nothing was stored."
             )
         return raw_data
 

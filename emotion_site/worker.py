@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-COMMAND = (sys.executable, str(Path(__file__).resolve().parent.parent / "manage.py"), "db_worker")
+COMMAND = (sys.executable, str(Path(__file__).resolve().parent.parent / "manage.py"), "run_worker")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 # honcho kills what is still there 5 s after Ctrl-C.
 PATIENCE_S = 4.0

@@ -14,6 +14,8 @@ from django.utils.translation import ngettext
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
 
+from classifier.api.bulk import ArchiveError
+from classifier.fetching import FetchError
 from classifier.idempotency import KeyReusedError
 from classifier.ml.artifact import ArtifactError
 from classifier.serving import NoActiveModelError
@@ -53,6 +55,14 @@ def _no_model(error: Exception, context: dict[str, Any]) -> HttpResponse:
 def _key_reused(error: KeyReusedError, context: dict[str, Any]) -> HttpResponse:
     said = "This Idempotency-Key came before, with another photograph or other options."
     return answer(problems.KEY_REUSED, said, faults=[Fault("Idempotency-Key", said)])
+
+
+def _not_fetched(error: FetchError, context: dict[str, Any]) -> HttpResponse:
+    return answer(problems.URL_NOT_FETCHED, str(error), faults=[Fault("url", str(error))])
+
+
+def _bad_archive(error: ArchiveError, context: dict[str, Any]) -> HttpResponse:
+    return answer(problems.INVALID, str(error), faults=[Fault("archive", str(error))])
 
 
 def _not_found(error: Exception, context: dict[str, Any]) -> HttpResponse:
@@ -133,6 +143,8 @@ REPLIES: dict[type[Exception], Any] = {
     NoActiveModelError: _no_model,
     ArtifactError: _no_model,
     KeyReusedError: _key_reused,
+    FetchError: _not_fetched,
+    ArchiveError: _bad_archive,
     Http404: _not_found,
     exceptions.NotFound: _not_found,
     exceptions.ValidationError: _invalid,

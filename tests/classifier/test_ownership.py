@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from classifier.api.models import Token
+from classifier.api.tokens import make_token
 from classifier.models import DataExport, Face, Prediction, Upload, User
 from tests.factories import make_upload
 
@@ -56,6 +59,11 @@ def an_export(user: User) -> list[object]:
     return [DataExport.objects.create(owner=user).pk]
 
 
+def a_token(user: User) -> list[object]:
+    token, _ = make_token(owner=user, name="a program", lasts=timedelta(days=1))
+    return [token.pk]
+
+
 # Where log-in is asked for first, a visitor is sent there whatever the method.
 ASKS_FIRST = (405, 405, 302)
 ADDRESSES = {
@@ -75,6 +83,11 @@ ADDRESSES = {
     "account": Address(LOG_IN, post=(302, 302, 302), rest=ASKS_FIRST),
     "account-export": Address((302, 302, 302), post=(302, 302, 302), rest=ASKS_FIRST),
     "account-export-download": Address((302, 404, 404), args=an_export),
+    "tokens": Address(LOG_IN, post=(400, 400, 302), rest=ASKS_FIRST),
+    "token-revoke": Address(NOT_ALLOWED, post=(302, 404, 404), args=a_token),
+    # Not ready: there is neither a model nor a worker here.
+    "health-live": Address(OPEN),
+    "health-ready": Address((503, 503, 503)),
     "account-delete": Address(LOG_IN, post=(400, 400, 302), rest=ASKS_FIRST),
 }
 # allauth's pages: of whoever asks, or, the last two, of whoever holds the key from a letter.
@@ -95,6 +108,8 @@ ACCOUNT_PAGES = {
     "account_confirm_email",
     "account_reset_password_from_key",
 }
+# The admin is below; the API in tests/classifier/api/test_ownership.py.
+ELSEWHERE = {"admin", "api"}
 TABLE = [
     pytest.param(name, method, id=f"{method} {name}")
     for name, address in ADDRESSES.items()
@@ -116,7 +131,7 @@ def every_address(
 
 def everything() -> list[object]:
     """Whatever a request could have changed for somebody."""
-    kept = (Upload, Face, Prediction, DataExport)
+    kept = (Upload, Face, Prediction, DataExport, Token)
     return [list(model.objects.order_by("pk").values()) for model in kept]
 
 
@@ -125,14 +140,16 @@ def leads_to_log_in(location: str) -> bool:
 
 
 def test_the_tables_know_every_address() -> None:
-    named = {name for space, name, _ in every_address() if space != "admin"}
+    named = {name for space, name, _ in every_address() if space not in ELSEWHERE}
     assert named == set(ADDRESSES) | ACCOUNT_PAGES
-    with_parameters = {name for space, name, route in every_address() if space != "admin" and "<" in route}
+    with_parameters = {
+        name for space, name, route in every_address() if space not in ELSEWHERE and "<" in route
+    }
     keyed = {"account_confirm_email", "account_reset_password_from_key"}
     owned = {
         name
         for name, address in ADDRESSES.items()
-        if address.args in {an_upload, a_face, a_prediction, an_export}
+        if address.args in {an_upload, a_face, a_prediction, an_export, a_token}
     }
     assert with_parameters == owned | keyed
 

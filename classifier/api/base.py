@@ -1,0 +1,47 @@
+"""What every view of the API does: count, time, and check what it was sent."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from classifier.stopwatch import Stopwatch
+from classifier.throttling import AddressThrottle
+
+
+class ApiView(APIView):
+    watch: Stopwatch
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.watch = Stopwatch()
+        began = time.perf_counter()
+        response = super().dispatch(request, *args, **kwargs)
+        total = time.perf_counter() - began
+        response["Server-Timing"] = ", ".join(
+            f"{stage};dur={seconds * 1000:.1f}"
+            for stage, seconds in [*self.watch.seconds.items(), ("total", total)]
+        )
+        return response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        with self.watch.stage("admit"):
+            self._count_address(request)
+            super().initial(request, *args, **kwargs)
+
+    def _count_address(self, request: Request) -> None:
+        """Before anything is looked at: also who guesses at tokens is slowed down."""
+        throttle = AddressThrottle()
+        if not throttle.allow_request(request, self):
+            self.throttled(request, throttle.wait())
+
+
+def check(kind: type[Serializer], data: Any) -> dict[str, Any]:
+    """What was sent, made sense of. Raises ValidationError."""
+    serializer = kind(data=data)
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data

@@ -1,0 +1,286 @@
+"""What the API accepts, and, for its schema, what it answers. The answers are made by classifier.results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from classifier.history import NO_FACE, UNSURE, Cursor
+from classifier.models import Label, LabelSet
+
+from .models import Bulk
+
+PAGE_SIZE, LARGEST_PAGE = 24, 100
+
+
+class LabelSetField(serializers.SlugField):
+    """The slug of a label set that there is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, help_text="A label set's slug; else the site's default.", **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        slug = super().to_internal_value(data)
+        if not LabelSet.objects.filter(slug=slug).exists():
+            raise serializers.ValidationError("There is no such label set; GET label-sets/ lists them.")
+        return slug
+
+
+@extend_schema_field(OpenApiTypes.BINARY)
+class PhotographField(serializers.Field):
+    """One file. Parsers make it of base64."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        several = dictionary.getlist(self.field_name) if hasattr(dictionary, "getlist") else []
+        return several if len(several) > 1 else super().get_value(dictionary)
+
+    def to_internal_value(self, data: Any) -> UploadedFile:
+        if isinstance(data, list) and len(data) > 1:
+            raise serializers.ValidationError("Send one file in each request.")
+        if not isinstance(data, UploadedFile):
+            raise serializers.ValidationError("Send a file: a part with a file name, or base64 in JSON.")
+        return data
+
+
+class Options(serializers.Serializer):
+    """How a photograph is to be read."""
+
+    label_set = LabelSetField()
+    consent = serializers.BooleanField(
+        default=False, help_text="May labelers see it, and models learn from it? Only if you say so."
+    )
+    annotated = serializers.BooleanField(
+        default=False, help_text="Also answer the picture with boxes and labels drawn in, as a data: URL."
+    )
+    store = serializers.BooleanField(
+        default=True, help_text="false answers 200 and keeps nothing: no id, no history, nothing to delete."
+    )
+
+
+class PredictionRequest(Options):
+    image = PhotographField(required=False)
+    url = serializers.URLField(
+        required=False, max_length=2000, help_text="Of a photograph to fetch, where the site does that."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("image" in attrs) == ("url" in attrs):
+            raise serializers.ValidationError({"image": "Send either `image` or `url`: one photograph."})
+        if "url" in attrs and not settings.FETCH_URLS:
+            raise serializers.ValidationError(
+                {"url": "This site fetches no photographs. Send the photograph itself, as `image`."}
+            )
+        return attrs
+
+
+class MultipartPrediction(Options):
+    """For the schema."""
+
+    image = PhotographField(help_text="The photograph's file.")
+
+
+class JsonPrediction(Options):
+    """For the schema."""
+
+    image = serializers.CharField(
+        required=False, help_text="The photograph in base64, or as a data: URL. Either this or `url`."
+    )
+    url = serializers.URLField(
+        required=False,
+        max_length=2000,
+        help_text="Of a photograph to fetch, where the site does that (FETCH_URLS).",
+    )
+
+
+class UploadFilter(serializers.Serializer):
+    """The query of GET uploads/."""
+
+    label_set = LabelSetField()
+    label = serializers.CharField(
+        required=False,
+        max_length=100,
+        help_text=f"A label of the label set, shown by at least one face; or {UNSURE}, or {NO_FACE}.",
+    )
+    model_version = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text="Of a version of that label set.",
+    )
+    first = serializers.DateField(required=False, help_text="From this day on.")
+    last = serializers.DateField(required=False, help_text="Up to and including this day.")
+    bulk = serializers.UUIDField(required=False, help_text="Of the archive with this id.")
+    size = serializers.IntegerField(
+        default=PAGE_SIZE, min_value=1, max_value=LARGEST_PAGE, help_text="Uploads in a page."
+    )
+    before = serializers.CharField(required=False, help_text="The page after: take it from `next`.")
+    after = serializers.CharField(required=False, help_text="The page before: take it from `previous`.")
+
+    def validate_before(self, value: str) -> str:
+        if Cursor.decode(value) is None:
+            raise serializers.ValidationError("This is no cursor: take it from `next` or `previous`.")
+        return value
+
+    validate_after = validate_before
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.setdefault("label_set", settings.DEFAULT_LABEL_SET)
+        if attrs.get("label", UNSURE) not in {UNSURE, NO_FACE}:
+            attrs["found_label"] = self._label(attrs)
+        if "first" in attrs and "last" in attrs and attrs["last"] < attrs["first"]:
+            raise serializers.ValidationError({"last": "This is before the first day."})
+        return attrs
+
+    def _label(self, attrs: dict[str, Any]) -> Label:
+        labels = {label.slug: label for label in Label.objects.filter(label_set__slug=attrs["label_set"])}
+        if attrs["label"] not in labels:
+            known = ", ".join([*labels, UNSURE, NO_FACE])
+            raise serializers.ValidationError({"label": f"One of: {known}."})
+        return labels[attrs["label"]]
+
+
+class LabelSetQuery(serializers.Serializer):
+    label_set = LabelSetField()
+
+
+class BulkRequest(serializers.Serializer):
+    archive = PhotographField(help_text="A ZIP of photographs.")
+    label_set = LabelSetField()
+    consent = serializers.BooleanField(default=False, help_text="For every photograph in it.")
+
+
+class EraseQuery(serializers.Serializer):
+    username = serializers.CharField(help_text="Your own user name, so that nobody does this by accident.")
+
+
+# --- answers, for the schema ---
+
+
+class ModelAnswer(serializers.Serializer):
+    label_set = serializers.CharField()
+    version = serializers.IntegerField()
+    estimator = serializers.CharField()
+    digest = serializers.CharField(help_text="SHA-256 of the artifact.")
+
+
+class ListedModelAnswer(ModelAnswer):
+    active = serializers.BooleanField(help_text="Whether it answers now.")
+    created_at = serializers.DateTimeField()
+
+
+class ModelCardAnswer(ListedModelAnswer):
+    card = serializers.DictField(help_text="Labels, preprocessing, training data, metrics, calibration.")
+
+
+class QualityAnswer(serializers.Serializer):
+    size = serializers.FloatField(help_text="The shorter side of the box, in pixels.")
+    sharpness = serializers.FloatField()
+    yaw = serializers.FloatField(allow_null=True, help_text="Degrees.")
+    roll = serializers.FloatField(allow_null=True, help_text="Degrees.")
+    unreadable = serializers.CharField(allow_null=True, help_text="too_small, too_blurred or turned_away.")
+
+
+class FaceReadingAnswer(serializers.Serializer):
+    box = serializers.ListField(
+        child=serializers.FloatField(),
+        min_length=4,
+        max_length=4,
+        help_text="x, y, width and height in pixels of the upright photograph.",
+    )
+    score = serializers.FloatField(help_text="Of the detector, 0 to 1.")
+    landmarks = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2),
+        allow_null=True,
+        help_text="Right eye, left eye, nose, right and left corner of the mouth.",
+    )
+    label = serializers.CharField(allow_null=True)
+    confidence = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
+    probabilities = serializers.DictField(
+        child=serializers.FloatField(min_value=0, max_value=1), allow_null=True, help_text="By label."
+    )
+    unsure = serializers.BooleanField(help_text="Too little confidence, or a face that nobody could read.")
+    quality = QualityAnswer()
+
+
+class FaceAnswer(FaceReadingAnswer):
+    id = serializers.IntegerField()
+
+
+class ReadingAnswer(serializers.Serializer):
+    width = serializers.IntegerField(help_text="Of the upright photograph as sent.")
+    height = serializers.IntegerField()
+    model = ModelAnswer(allow_null=True)
+    faces_found = serializers.IntegerField(help_text="Also those beyond the most that are read.")
+    faces = FaceReadingAnswer(many=True, help_text="The largest first.")
+    annotated = serializers.CharField(required=False, help_text="A data: URL, where it was asked for.")
+
+
+class UploadAnswer(ReadingAnswer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    consent = serializers.BooleanField()
+    faces = FaceAnswer(many=True, help_text="The largest first.")
+
+
+class UploadPageAnswer(serializers.Serializer):
+    next = serializers.URLField(allow_null=True, help_text="Of the older ones.")
+    previous = serializers.URLField(allow_null=True, help_text="Of the newer ones.")
+    results = UploadAnswer(many=True)
+
+
+class LabelAnswer(serializers.Serializer):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    color = serializers.CharField()
+
+
+class LabelSetAnswer(serializers.Serializer):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    labels = LabelAnswer(many=True, help_text="In the order of a model's output.")
+    active_version = serializers.IntegerField(
+        allow_null=True, help_text="The model that answers; null: none does."
+    )
+
+
+class ExportProgressAnswer(serializers.Serializer):
+    state = serializers.ChoiceField(choices=["waiting", "running"])
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
+class BulkFileAnswer(serializers.Serializer):
+    name = serializers.CharField()
+    upload = serializers.UUIDField(allow_null=True)
+    error = serializers.CharField(allow_null=True, help_text="Why there is no upload, in a sentence.")
+
+
+class BulkAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=Bulk.State.choices)
+    total = serializers.IntegerField(help_text="Files in the archive.")
+    done = serializers.IntegerField(help_text="Files that were read or refused so far.")
+    created_at = serializers.DateTimeField()
+    files = BulkFileAnswer(many=True)
+    results = serializers.URLField(help_text="GET uploads/ with the results of those that were read.")
+
+
+class FaultAnswer(serializers.Serializer):
+    field = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemAnswer(serializers.Serializer):
+    """RFC 9457."""
+
+    type = serializers.CharField(help_text="An address that never changes, of the page that explains it.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="A sentence for people.")
+    errors = FaultAnswer(many=True, required=False, help_text="The fields or parameters at fault.")

@@ -1,0 +1,119 @@
+"""A photograph in, what its faces show out."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from classifier.access import get_upload
+from classifier.annotated import annotated_picture, annotated_reading
+from classifier.api.base import ApiView, check
+from classifier.api.parsers import PhotographParser
+from classifier.api.schema import IDEMPOTENCY_KEY, WITH_A_PHOTOGRAPH, responses
+from classifier.api.serializers import (
+    JsonPrediction,
+    MultipartPrediction,
+    PredictionRequest,
+    ReadingAnswer,
+    UploadAnswer,
+)
+from classifier.cards import lay_out
+from classifier.fetching import fetch_photograph
+from classifier.idempotency import store_once
+from classifier.models import Upload, User
+from classifier.pipeline import read_in_turn, store_photograph
+from classifier.results import describe_reading, describe_upload
+from classifier.throttling import UploadThrottle
+from emotion_site.problems import INVALID, KEY_REUSED, NO_MODEL, URL_NOT_FETCHED, ProblemError
+
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Predictions(ApiView):
+    parser_classes = [PhotographParser, MultiPartParser]
+    throttle_classes = [UploadThrottle]
+
+    @extend_schema(
+        operation_id="predict",
+        summary="Read the expressions in a photograph",
+        request={"multipart/form-data": MultipartPrediction, "application/json": JsonPrediction},
+        parameters=[IDEMPOTENCY_KEY],
+        responses=responses(
+            {201: UploadAnswer, 200: ReadingAnswer},
+            *WITH_A_PHOTOGRAPH,
+            KEY_REUSED,
+            URL_NOT_FETCHED,
+            NO_MODEL,
+        ),
+    )
+    def post(self, request: Request) -> Response:
+        key = _key_of(request)
+        with self.watch.stage("receive"):
+            asked = check(PredictionRequest, request.data)
+        if "url" in asked:
+            with self.watch.stage("fetch"):
+                asked["image"] = fetch_photograph(asked["url"])
+        if not asked["store"]:
+            return Response(self._read(asked))
+        upload = self._keep(request.user, asked, key)
+        return Response(
+            self._describe(request.user, upload, annotated=asked["annotated"]),
+            status=201,
+            headers={"Location": reverse("api:upload", args=[upload.pk])},
+        )
+
+    def _read(self, asked: dict[str, Any]) -> dict[str, Any]:
+        reading = read_in_turn(asked["image"], label_set=asked.get("label_set"), watch=self.watch)
+        words = describe_reading(reading)
+        if asked["annotated"]:
+            words["annotated"] = _data_url(annotated_reading(reading))
+        return words
+
+    def _keep(self, owner: User, asked: dict[str, Any], key: str) -> Upload:
+        image: UploadedFile = asked["image"]
+        how: dict[str, Any] = {
+            "owner": owner,
+            "name": image.name,
+            "file": image,
+            "consent": asked["consent"],
+            "label_set": asked.get("label_set"),
+            "watch": self.watch,
+        }
+        try:
+            return store_once(key=key, **how) if key else store_photograph(**how)
+        except IntegrityError as error:
+            if User.objects.filter(pk=owner.pk).exists():
+                raise
+            # The account was deleted while the photograph was read, which leaves nobody to keep it for.
+            raise NotAuthenticated from error
+
+    def _describe(self, owner: User, upload: Upload, *, annotated: bool) -> dict[str, Any]:
+        with self.watch.stage("describe"):
+            found = get_upload(owner, upload.pk, results=True)
+            words = describe_upload(found)
+        if annotated:
+            with self.watch.stage("annotate"):
+                words["annotated"] = _data_url(annotated_picture(lay_out(found)))
+        return words
+
+
+def _key_of(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if key and not KEY.fullmatch(key):
+        said = "A key has up to 255 visible ASCII characters."
+        raise ProblemError(INVALID, said, field="Idempotency-Key")
+    return key
+
+
+def _data_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

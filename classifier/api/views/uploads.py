@@ -1,0 +1,121 @@
+"""The caller's history."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from classifier.access import get_upload
+from classifier.accounts import delete_uploads
+from classifier.annotated import annotated_version
+from classifier.api.base import ApiView, check
+from classifier.api.schema import NOT_MODIFIED, file_of, responses
+from classifier.api.serializers import UploadAnswer, UploadFilter, UploadPageAnswer
+from classifier.cards import lay_out
+from classifier.delivery import CHANGING, FIXED, deliver, drawn, named, stored
+from classifier.history import page_of, showing
+from classifier.models import Upload, UploadQuerySet
+from classifier.results import describe_upload
+from emotion_site.problems import INVALID, NOT_FOUND
+
+
+class Uploads(ApiView):
+    @extend_schema(
+        operation_id="uploads",
+        summary="Your photographs, newest first",
+        parameters=[UploadFilter],
+        responses=responses({200: UploadPageAnswer}, INVALID),
+    )
+    def get(self, request: Request) -> Response:
+        asked = check(UploadFilter, request.query_params)
+        page = page_of(
+            _narrowed(Upload.objects.owned_by(request.user), asked),
+            before=asked.get("before", ""),
+            after=asked.get("after", ""),
+            size=asked["size"],
+        )
+        return Response(
+            {
+                "next": _link(request, before=page.older),
+                "previous": _link(request, after=page.newer),
+                "results": [describe_upload(upload) for upload in page.uploads],
+            }
+        )
+
+
+def _narrowed(found: UploadQuerySet, asked: dict[str, Any]) -> UploadQuerySet:
+    found = showing(found, asked.get("label", ""), asked.get("found_label"))
+    found = found.between(asked.get("first"), asked.get("last"))
+    if "model_version" in asked:
+        found = found.read_by(asked["label_set"], asked["model_version"])
+    if "bulk" in asked:
+        found = found.filter(bulk_file__bulk=asked["bulk"])
+    return found
+
+
+def _link(request: Request, **cursor: str) -> str | None:
+    """The same question about the page beside this one."""
+    if not any(cursor.values()):
+        return None
+    kept = {name: value for name, value in request.query_params.items() if name not in {"before", "after"}}
+    return request.build_absolute_uri(f"{request.path}?{urlencode(kept | cursor)}")
+
+
+class OneUpload(ApiView):
+    @extend_schema(
+        operation_id="upload",
+        summary="One photograph and what was read of it",
+        responses=responses({200: UploadAnswer}, NOT_FOUND),
+    )
+    def get(self, request: Request, upload_id: uuid.UUID) -> Response:
+        return Response(describe_upload(get_upload(request.user, upload_id, results=True)))
+
+    @extend_schema(
+        operation_id="delete_upload",
+        summary="Delete a photograph with all that was read of it",
+        responses=responses({204: None}, NOT_FOUND),
+    )
+    def delete(self, request: Request, upload_id: uuid.UUID) -> Response:
+        delete_uploads(request.user, [get_upload(request.user, upload_id).pk])
+        return Response(status=204)
+
+
+class AnnotatedUpload(ApiView):
+    @extend_schema(
+        operation_id="annotated",
+        summary="The photograph with boxes and labels drawn in",
+        responses=responses(file_of("image/png") | NOT_MODIFIED, NOT_FOUND),
+    )
+    def get(self, request: Request, upload_id: uuid.UUID) -> HttpResponseBase:
+        card = lay_out(get_upload(request.user, upload_id, results=True))
+        return deliver(
+            request._request,
+            lambda: drawn(card, "PNG"),
+            etag=f"{annotated_version(card)}-png",
+            name=named(card.upload, "-expressions.png"),
+            cache=CHANGING,
+            content_type="image/png",
+        )
+
+
+class OriginalUpload(ApiView):
+    @extend_schema(
+        operation_id="original",
+        summary="The photograph as it is kept: upright, without metadata, at most STORED_LONG_SIDE pixels",
+        responses=responses(file_of("image/jpeg") | NOT_MODIFIED, NOT_FOUND),
+    )
+    def get(self, request: Request, upload_id: uuid.UUID) -> HttpResponseBase:
+        upload = get_upload(request.user, upload_id)
+        return deliver(
+            request._request,
+            lambda: stored(upload.photo),
+            etag=f"{upload.pk}-photo",
+            name=named(upload, ".jpg"),
+            cache=FIXED,
+        )
