@@ -136,11 +136,12 @@ class ResultCard:
 
 def lay_out(upload: Upload) -> ResultCard:
     """`upload` comes from `Upload.objects.with_results()`; no query is made here."""
-    faces = tuple(_lay_out_face(face, upload) for face in upload.faces.all())
+    faces = tuple(lay_out_face(face, upload) for face in upload.faces.all())
     return ResultCard(upload=upload, faces=faces, chips=_chips(faces))
 
 
-def _lay_out_face(face: Face, upload: Upload) -> FaceCard:
+def lay_out_face(face: Face, upload: Upload) -> FaceCard:
+    """`face` has its `shown_predictions`, with their labels and label sets; no query is made here."""
     predictions: Iterable[Prediction] = face.shown_predictions
     return FaceCard(
         face=face,

@@ -70,8 +70,8 @@ def take_in(label_set: LabelSet) -> int:
 
 def _with_what_was_said(faces: QuerySet[Face]) -> QuerySet[Face]:
     shown = Prediction.objects.filter(shown=True).select_related("label_set")
-    predictions = Prefetch("predictions", queryset=shown, to_attr="shown_predictions")  # type: ignore[no-redef]
-    return faces.prefetch_related(predictions, "feedback")
+    predictions = Prefetch("predictions", queryset=shown, to_attr="shown_predictions")
+    return faces.prefetch_related(predictions, "feedback")  # type: ignore[no-redef]
 
 
 def _of(label_set: LabelSet, predictions: Iterable[Prediction]) -> Prediction | None:

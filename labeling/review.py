@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from classifier.models import Decision, Label, LabelSet, Prediction, User
 
@@ -25,6 +25,7 @@ State = ReviewItem.State
 Verdict = Annotation.Verdict
 
 UNDOABLE = 20
+NO_LONGER_YOURS = _("That face is no longer yours: somebody else has it, or it is gone. Nothing was kept.")
 
 
 class ReviewError(Exception):
@@ -33,7 +34,7 @@ class ReviewError(Exception):
 
 @dataclass(frozen=True)
 class Said:
-    """What a labeler says of a face: `label` goes with CORRECT alone, ACCEPT takes the suggestion's."""
+    """What a labeler says of a face. With ACCEPT, `label` is the suggestion as they saw it."""
 
     verdict: Annotation.Verdict
     label: Label | None = None
@@ -64,10 +65,10 @@ def open_to_bulk(labeler: User, items: ReviewQuerySet) -> ReviewQuerySet:
     return items.offered().open_to(labeler).unanswered_by(labeler).filter(suggestion_hidden=False)
 
 
-def answer_many(labeler: User, items: Iterable[ReviewItem], said: Said) -> int:
-    """Say the same of many faces. Returns of how many: where another was faster, theirs stands."""
+def answer_many(labeler: User, verdicts: Iterable[tuple[ReviewItem, Said]]) -> int:
+    """Answer faces that nobody else holds. Returns how many: where another was faster, theirs stands."""
     kept = 0
-    for item in items:
+    for item, said in verdicts:
         try:
             with transaction.atomic():
                 _give_opinion(labeler, item, said, open_to_bulk(labeler, ReviewItem.objects.all()))
@@ -134,17 +135,21 @@ def _adjudications(item: ReviewItem) -> AnnotationQuerySet:
 def _give_opinion(labeler: User, item: ReviewItem, said: Said, theirs: ReviewQuerySet) -> Annotation:
     """`theirs`: the faces that this labeler may answer. To take one is to hold its row."""
     if not theirs.offered().filter(pk=item.pk).update(lease_holder=None, leased_until=None):
-        raise ReviewError(_("That face was no longer yours: somebody else has it, or has answered."))
+        raise ReviewError(NO_LONGER_YOURS)
     item = _hold(face_id=item.face_id, label_set_id=item.label_set_id)
     suggested, blind = suggestion(item), is_blind(labeler, item)
     if said.verdict == Verdict.ACCEPT:
-        if suggested is None or blind:
-            raise ReviewError(_("There is no suggestion to accept. Say what the face shows."))
-        said = Said(Verdict.ACCEPT, suggested.label)
+        _check_seen(said, None if blind else suggested)
     before = _opinions_of(labeler, item).filter(superseded_by=None).first()
     given = _add(labeler, item, said, suggested, supersedes=before, blind=blind)
     _judge(item, labeler)
     return given
+
+
+def _check_seen(said: Said, suggested: Prediction | None) -> None:
+    """A model that was promoted meanwhile may suggest something else by now."""
+    if suggested is None or said.label != suggested.label:
+        raise ReviewError(_("That is not what the model suggests now. Look at the face again."))
 
 
 def _add(
@@ -158,7 +163,7 @@ def _add(
     adjudication: bool = False,
 ) -> Annotation:
     if said.label and said.label.label_set_id != item.label_set_id:
-        raise ReviewError(_("“%s” is not one of this label set.") % said.label)
+        raise ReviewError(_("That label is not one of this label set."))
     return Annotation.objects.create(
         face_id=item.face_id,
         label_set_id=item.label_set_id,

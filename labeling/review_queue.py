@@ -35,10 +35,10 @@ def hand(labeler: User, label_set: LabelSet) -> list[ReviewItem]:
     return list(mine.select_related("face__upload", "label_set").defer("face__crop"))
 
 
-def skip(labeler: User, item: ReviewItem) -> bool:
-    """Put a face from the labeler's hand behind all others of its line. False: it was not there."""
+def skip(labeler: User, item: ReviewItem) -> None:
+    """Put a face from the labeler's hand behind all others of its line, if it is still there."""
     held = ReviewItem.objects.held_by(labeler).filter(pk=item.pk).order_by()
-    return bool(held.update(lease_holder=None, leased_until=None, rank=F("rank") - BEHIND_ALL))
+    held.update(lease_holder=None, leased_until=None, rank=F("rank") - BEHIND_ALL)
 
 
 def give_again(labeler: User, item: ReviewItem) -> bool:
@@ -49,8 +49,10 @@ def give_again(labeler: User, item: ReviewItem) -> bool:
     return bool(free.update(lease_holder=labeler, leased_at=before, leased_until=_lease_end()))
 
 
-def waiting(label_set: LabelSet) -> int:
-    return ReviewItem.objects.filter(label_set=label_set, state=ReviewItem.State.WAITING).count()
+def count_waiting(label_set: LabelSet, *, at_most: int) -> int:
+    """How many faces wait, in anybody's hand or none; counting stops at `at_most`."""
+    found = ReviewItem.objects.filter(label_set=label_set, state=ReviewItem.State.WAITING)
+    return found.order_by()[:at_most].count()
 
 
 def _draw(labeler: User, label_set: LabelSet) -> bool:

@@ -121,7 +121,11 @@ class ReviewItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"face {self.face_id} for {self.label_set_id}"
+        return f"face {self.face_id}"
+
+    @property
+    def is_leased(self) -> bool:
+        return self.leased_until is not None and self.leased_until > timezone.now()
 
 
 class AnnotationQuerySet(models.QuerySet["Annotation"]):

@@ -38,8 +38,11 @@ def says(slug: str) -> Said:
     return Said(Verdict.CORRECT, label(slug))
 
 
+def accepts(slug: str) -> Said:
+    return Said(Verdict.ACCEPT, label(slug))
+
+
 UNUSABLE = Said(Verdict.UNUSABLE)
-ACCEPT = Said(Verdict.ACCEPT)
 
 
 def offered_upload(owner: User, **fields: Any) -> Upload:

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
 from classifier.handover import set_consent
-from classifier.models import Decision, Label, LabelSet, User
+from classifier.models import Decision, Label, LabelSet, Prediction, User
 from labeling.models import Annotation, Example, ReviewItem
 from labeling.review import (
     UNDOABLE,
@@ -22,9 +22,9 @@ from labeling.review import (
 )
 from labeling.review_queue import hand
 from tests.labeling.cast import (
-    ACCEPT,
     UNUSABLE,
     Verdict,
+    accepts,
     expressions,
     item_of,
     make_labeler,
@@ -74,7 +74,7 @@ def example() -> Example:
 
 def test_accepting_settles_a_face_as_what_the_model_said(ada: User, lena: User) -> None:
     upload = offered_upload(ada, shows=["surprise"])
-    item = say(lena, ACCEPT)
+    item = say(lena, accepts("surprise"))
     given = Annotation.objects.get()
     assert (given.verdict, given.label, given.labeler) == (Verdict.ACCEPT, says("surprise").label, lena)
     assert given.prediction == upload.faces.get().predictions.get()
@@ -124,10 +124,18 @@ def test_a_hidden_suggestion_cannot_be_accepted(ada: User, lena: User) -> None:
     upload = offered_upload(ada)
     ReviewItem.objects.update(suggestion_hidden=True)
     assert is_blind(lena, item_of(upload))
-    with pytest.raises(ReviewError, match="no suggestion"):
-        say(lena, ACCEPT)
+    with pytest.raises(ReviewError, match="not what the model suggests"):
+        say(lena, accepts("happy"))
     say(lena, says("sad"))
     assert Annotation.objects.get().suggestion_hidden
+
+
+def test_a_suggestion_that_has_changed_since_it_was_seen_cannot_be_accepted(ada: User, lena: User) -> None:
+    offered_upload(ada)
+    Prediction.objects.update(label=says("fear").label)
+    with pytest.raises(ReviewError, match="not what the model suggests"):
+        say(lena, accepts("happy"))
+    assert not Annotation.objects.exists()
 
 
 def test_an_answer_after_the_suggestion_was_seen_does_not_count_as_blind(ada: User, lena: User) -> None:
@@ -135,7 +143,7 @@ def test_an_answer_after_the_suggestion_was_seen_does_not_count_as_blind(ada: Us
     ReviewItem.objects.update(suggestion_hidden=True)
     say(lena, says("sad"))
     undo(lena, expressions())
-    say(lena, ACCEPT)
+    say(lena, accepts("happy"))
     assert [given.suggestion_hidden for given in Annotation.objects.order_by("pk")] == [True, False, False]
 
 
@@ -272,14 +280,14 @@ def test_many_are_accepted_at_once_but_those_in_other_hands_and_the_hidden_ones(
     held = hand(max_, expressions())
     hidden = ReviewItem.objects.free().earliest("pk")
     ReviewItem.objects.filter(pk=hidden.pk).update(suggestion_hidden=True, probe=True)
-    chosen = list(ReviewItem.objects.all())
+    seen = [(item, accepts(item.face.predictions.get().label.slug)) for item in ReviewItem.objects.all()]
     assert open_to_bulk(lena, ReviewItem.objects.all()).count() == 2
-    assert answer_many(lena, chosen, ACCEPT) == 2
+    assert answer_many(lena, seen) == 2
     settled = ReviewItem.objects.filter(state="settled")
     assert not settled.filter(pk__in=[hidden.pk, *(item.pk for item in held)]).exists()
     for item in settled:
         assert item.label == item.face.predictions.get().label
-    assert answer_many(lena, chosen, says("sad")) == 0
+    assert answer_many(lena, [(item, says("sad")) for item, _ in seen]) == 0
 
 
 def test_withdrawing_consent_forgets_what_was_decided(ada: User, lena: User) -> None:
