@@ -21,7 +21,7 @@ from .serving import ActiveModel, active_model
 from .stopwatch import Stopwatch
 from .vision.align import CROP_SIDE, FaceQuality, align_face, measure_quality
 from .vision.detect import Detection, Detector, make_detector
-from .vision.image import Photograph, decode_photograph, encode_jpeg, encode_png, make_thumbnail
+from .vision.image import Photograph, decode_photograph, encode_copy, encode_png, make_thumbnail
 
 # What decodes or classifies may hold 150 MB for a while: the threads of one process take turns at it.
 TURN = threading.Lock()
@@ -137,11 +137,13 @@ def store_photograph(
         idempotency_key=idempotency_key,
         idempotency_digest=idempotency_digest,
     )
-    pixels = reading.photograph.pixels
     saved: list[str] = []
     try:
         with watch.stage("encode"):
-            copies = {"photo": encode_jpeg(pixels), "thumbnail": make_thumbnail(pixels)}
+            copies = {
+                "photo": encode_copy(reading.photograph),
+                "thumbnail": make_thumbnail(reading.photograph.pixels),
+            }
         with watch.stage("store"):
             for kind, content in copies.items():
                 saved.append(_save_file(upload.id, kind, content))

@@ -59,7 +59,12 @@ def classifier_of(version: ModelVersion) -> Classifier:
 
 
 def _load(version_id: int) -> ActiveModel:
-    version = ModelVersion.objects.select_related("label_set").get(pk=version_id)
+    # With the labels, so that describing what it said asks the database nothing.
+    version = (
+        ModelVersion.objects.select_related("label_set")
+        .prefetch_related("label_set__labels")
+        .get(pk=version_id)
+    )
     classifier = Classifier.load(read_artifact(version), version.card)
     return ActiveModel(version, tuple(version.label_set.labels.all()), classifier)
 

@@ -208,4 +208,10 @@ def test_what_is_encoded_carries_no_metadata() -> None:
         assert b"secret" not in data
         assert not Image.open(io.BytesIO(data)).getexif()
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode_png(pixels)))), pixels)
-    assert Image.open(io.BytesIO(make_thumbnail(pixels, long_side=20))).size == (20, 15)
+
+
+@pytest.mark.parametrize(("long_side", "size"), [(64, (64, 48)), (32, (32, 24)), (20, (16, 12))])
+def test_a_thumbnail_is_at_most_as_large_as_asked(long_side: int, size: tuple[int, int]) -> None:
+    pixels = decode_photograph(saved(two_halves(), "JPEG")).pixels
+    assert pixels.shape[:2] == (48, 64)
+    assert Image.open(io.BytesIO(make_thumbnail(pixels, long_side=long_side))).size == size
