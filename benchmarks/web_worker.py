@@ -2,20 +2,14 @@
 
     python -m benchmarks.web_worker
 
-Starts gunicorn with one worker on a free port and a site of its own, with a tiny model where no weights are
-bundled. Four people sign up, and each sends the same photograph at the same time, kind after kind; then all
+Four people sign up, and each sends the same photograph at the same time, kind after kind; then all
 kinds at once, and each result is downloaded with its boxes and a heat map.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,84 +23,22 @@ import pillow_heif
 import skimage.data
 from PIL import Image
 
+from benchmarks.site import environment_of, prepare, serving
 from benchmarks.speed import scenes
-from emotion_site.memory import MALLOC
 from tests.smoke import sign_up, upload
 
 CLIENTS = 4
-PREPARE = (
-    "from classifier.models import ModelVersion as V; from tests.factories import make_active_model as m; "
-)
-PREPARE += "V.objects.filter(active=True).exists() or m()"
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        environment = _environment(Path(folder))
-        _prepare(environment)
+        environment = environment_of(Path(folder), WEB_THREADS=str(CLIENTS))
+        prepare(environment)
         began = time.perf_counter()
-        with _serving(environment) as (site, worker):
+        with serving(environment) as (site, worker):
             print(f"serves after {time.perf_counter() - began:.2f} s, with {_resident_mb(worker, 'RSS')} MB")
             _work(site, worker)
             print(f"\nMB resident at most, all in all: {_resident_mb(worker, 'HWM')}")
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    own = {
-        "DATA_DIR": str(folder),
-        "ENV_FILE": os.devnull,
-        "LOOPBACK_HTTP": "1",
-        "PORT": str(port),
-        "SECRET_KEY": "only for this benchmark " * 3,
-        "UPLOAD_RATE": "10000/min",
-        "WEB_WORKERS": "1",
-        "WEB_THREADS": str(CLIENTS),
-    }
-    return os.environ | MALLOC | own
-
-
-def _prepare(environment: dict[str, str]) -> None:
-    commands = [["migrate"], ["createcachetable"], ["collectstatic", "--noinput"]]
-    if any(Path("classifier/weights").glob("*.onnx")):
-        commands.append(["install_models"])
-    for command in [*commands, ["shell", "-c", PREPARE]]:
-        subprocess.run(  # noqa: S603 - the commands stand above
-            [sys.executable, "manage.py", *command, "-v0"],
-            env=environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-
-@contextmanager
-def _serving(environment: dict[str, str]) -> Iterator[tuple[str, int]]:
-    """The site's address, and the worker's process id."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "emotion_site/gunicorn_conf.py", "emotion_site.wsgi"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        site = f"http://127.0.0.1:{environment['PORT']}"
-        _wait_for(site)
-        [worker] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        yield site, int(worker)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
-
-
-def _wait_for(site: str) -> None:
-    while True:
-        try:
-            httpx.get(site).raise_for_status()
-        except httpx.ConnectError:
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _work(site: str, worker: int) -> None:

@@ -168,6 +168,9 @@ def _midnight(day: date) -> datetime:
 class Upload(models.Model):
     """One photograph that a user sent, kept upright and without metadata."""
 
+    stored_faces: list[Face] | None = None
+    """Set where it has just been stored: the faces, with their `shown_predictions`."""
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Its index is the one of the history, below.
     owner = models.ForeignKey(

@@ -172,7 +172,7 @@ def _save_faces(upload: Upload, reading: Reading) -> None:
         _face_row(upload, place, face) for place, face in enumerate(reading.faces)
     )
     version = reading.model.version
-    Prediction.objects.bulk_create(
+    predictions = Prediction.objects.bulk_create(
         Prediction(
             face=row,
             model_version=version,
@@ -184,6 +184,9 @@ def _save_faces(upload: Upload, reading: Reading) -> None:
         )
         for row, face in zip(rows, reading.faces, strict=True)
     )
+    for row, prediction in zip(rows, predictions, strict=True):
+        row.shown_predictions = [prediction]
+    upload.stored_faces = rows
 
 
 def _face_row(upload: Upload, place: int, face: FaceReading) -> Face:

@@ -51,8 +51,8 @@ def describe_reading(reading: Reading) -> dict[str, Any]:
 
 
 def describe_upload(upload: Upload) -> dict[str, Any]:
-    """A stored photograph, fetched by `Upload.objects.with_results()`. No faces: `model` is null."""
-    faces = list(upload.faces.all())
+    """A photograph just stored, or fetched by `Upload.objects.with_results()`. No faces: `model` is null."""
+    faces = list(upload.faces.all()) if upload.stored_faces is None else upload.stored_faces
     versions = [p.model_version for face in faces for p in face.shown_predictions]
     return {
         "id": str(upload.id),

@@ -37,7 +37,7 @@ class BulkThrottle(UserRateThrottle):
 
 
 class AddressThrottle(SimpleRateThrottle):
-    """`settings.API_ADDRESS_RATE` per address, whoever asks; of an IPv6 address the /64 that one host has."""
+    """`settings.API_ADDRESS_RATE` per address; of an IPv6 address, per /64, which is what one host has."""
 
     scope = "addresses"
 

@@ -53,7 +53,7 @@ REVIEW_PROBE_SHARE = env.share("REVIEW_PROBE_SHARE", "0.1")
 REVIEW_HIDDEN_SHARE = env.share("REVIEW_HIDDEN_SHARE", "0.1")
 UPLOAD_RATE = env.rate("UPLOAD_RATE", "60/min")
 API_RATE = env.rate("API_RATE", "600/min")
-API_ADDRESS_RATE = env.rate("API_ADDRESS_RATE", "1200/min")
+API_ADDRESS_RATE = env.rate("API_ADDRESS_RATE", "60/min")
 BULK_RATE = env.rate("BULK_RATE", "10/hour")
 MAX_BULK_MB = env.whole_number("MAX_BULK_MB", 200, low=1, high=10_000)
 MAX_BULK_FILES = env.whole_number("MAX_BULK_FILES", 500, low=1, high=10_000)
@@ -124,6 +124,8 @@ TEMPLATES: list[dict[str, Any]] = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATABASE = env.database("DATABASE_URL", DATA_DIR / "db.sqlite3")
+# One connection for each thread of a web worker, kept: at most WEB_WORKERS x WEB_THREADS of them.
+DATABASE["CONN_MAX_AGE"] = 60
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: two writers wait for each other at a transaction's start instead of failing in its middle.
     DATABASE["OPTIONS"] = {
@@ -132,8 +134,7 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 else:
-    # One connection for each thread of a web worker, kept: at most WEB_WORKERS x WEB_THREADS of them.
-    DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    DATABASE["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": DATABASE}
 
 STATIC_URL = "static/"

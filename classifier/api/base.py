@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
@@ -30,11 +31,14 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         with self.watch.stage("admit"):
-            self._count_address(request)
-            super().initial(request, *args, **kwargs)
+            try:
+                super().initial(request, *args, **kwargs)
+            except (NotAuthenticated, AuthenticationFailed):
+                self._count_address(request)
+                raise
 
     def _count_address(self, request: Request) -> None:
-        """Before anything is looked at: also who guesses at tokens is slowed down."""
+        """Who is known is counted by who they are; who is not, or guesses at tokens, by where they are."""
         throttle = AddressThrottle()
         if not throttle.allow_request(request, self):
             self.throttled(request, throttle.wait())

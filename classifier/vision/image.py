@@ -44,7 +44,7 @@ _DRAFT_SHARE = 0.78
 # Bytes that a decoder may take for each pixel of the limit.
 _BYTES_PER_PIXEL = 2.5
 
-_MANY_BLOCKS = 3
+_LARGE_BLOCK = 3
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -147,11 +147,14 @@ def encode_png(pixels: Pixels) -> bytes:
 
 def make_thumbnail(pixels: Pixels, *, long_side: int = 360) -> bytes:
     """JPEG whose long side is at most `long_side`, and at least two thirds of it where `pixels` has more."""
-    picture = Image.fromarray(pixels)
-    blocks = -(-max(picture.size) // long_side)
-    # Averaging whole blocks takes a quarter of the time.
-    small = picture.reduce(blocks) if blocks >= _MANY_BLOCKS else resize(picture, long_side)
-    return encode_jpeg(np.asarray(small), quality=82)
+    height, width = pixels.shape[:2]
+    block = -(-max(height, width) // long_side)
+    if block < _LARGE_BLOCK or min(height, width) < block:
+        return encode_jpeg(np.asarray(resize(Image.fromarray(pixels), long_side)), quality=82)
+    # The mean of whole blocks takes a fifth of the time; what is left over at an edge goes.
+    size = width // block, height // block
+    whole = pixels[: size[1] * block, : size[0] * block]
+    return encode_jpeg(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), quality=82)
 
 
 def _open(data: bytes) -> ImageFile:

@@ -99,11 +99,12 @@ class Predictions(ApiView):
 
     def _describe(self, owner: User, upload: Upload, *, annotated: bool) -> dict[str, Any]:
         with self.watch.stage("describe"):
-            found = get_upload(owner, upload.pk, results=True)
-            words = describe_upload(found)
+            if annotated or upload.stored_faces is None:
+                upload = get_upload(owner, upload.pk, results=True)
+            words = describe_upload(upload)
         if annotated:
             with self.watch.stage("annotate"):
-                words["annotated"] = _data_url(annotated_picture(lay_out(found)))
+                words["annotated"] = _data_url(annotated_picture(lay_out(upload)))
         return words
 
 

@@ -149,6 +149,11 @@ def test_the_schema_names_all_that_is_answered(api: Client) -> None:
     assert set(unstored["faces"][0]) == set(ReadingAnswer().fields["faces"].child.fields)
 
 
+def test_what_is_answered_at_once_is_what_is_answered_later(api: Client) -> None:
+    answer = send_file(api)
+    assert api.get(answer["Location"]).json() == answer.json()
+
+
 # Only a commit asks whether the owner is still there.
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_account_that_is_deleted_meanwhile_keeps_nothing(
