@@ -86,7 +86,7 @@ def make_token(client: httpx.Client) -> str:
 def wait_for(site: str) -> None:
     while True:
         try:
-            httpx.get(site).raise_for_status()
+            httpx.get(site, timeout=60).raise_for_status()
         except httpx.ConnectError:
             time.sleep(0.02)
         else:

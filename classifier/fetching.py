@@ -143,6 +143,7 @@ def _cut_off(sock: socket.socket) -> None:
 
 
 def _receive(response: http.client.HTTPResponse, parts: SplitResult, deadline: float) -> UploadedFile:
+    _left(deadline)  # of a connection that was cut off, the headers may seem to have ended
     if response.status != 200:
         raise FetchError(f"The address answers {response.status}, not with a photograph.")
     if not response.headers.get_content_type().startswith("image/"):
@@ -153,7 +154,7 @@ def _receive(response: http.client.HTTPResponse, parts: SplitResult, deadline: f
     announced = response.length or 0
     while max(announced, file.tell()) <= settings.MAX_UPLOAD_BYTES and (chunk := response.read(CHUNK_BYTES)):
         file.write(chunk)
-    _left(deadline)  # what was cut off is no photograph
+    _left(deadline)
     size = max(announced, file.tell())
     if size > settings.MAX_UPLOAD_BYTES:
         raise FetchError(f"The photograph is larger than {settings.MAX_UPLOAD_MB} MB.")

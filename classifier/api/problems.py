@@ -88,7 +88,9 @@ def _faults(detail: Any, field: str = "") -> Iterator[Fault]:
 
 
 def _unparsable(error: exceptions.ParseError, context: dict[str, Any]) -> HttpResponse:
-    return answer(problems.BAD_REQUEST, str(error.detail))
+    own = str(error.detail)
+    # What is not of this API's parsers is no sentence for people.
+    return answer(problems.BAD_REQUEST, own if own.endswith(".") else BAD_REQUEST)
 
 
 def _unauthenticated(error: exceptions.APIException, context: dict[str, Any]) -> HttpResponse:

@@ -1,0 +1,333 @@
+"""Photographs by address: from real servers on this machine, and never from what only this machine can reach.
+
+Loopback stands for the internet where a test says so: 127.0.0.2 is then public, 127.0.0.1 never is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django import Settings
+
+from classifier import fetching
+from classifier.fetching import FetchError, fetch_photograph, is_public
+from classifier.models import Upload
+from tests.factories import make_active_model
+from tests.photographs import astronaut
+
+PUBLIC = "127.0.0.2"
+Reply = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def server(reply: Reply, host: str = PUBLIC) -> Iterator[str]:
+    """Its address; `asked` of its handler class counts requests."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with contextlib.suppress(OSError):
+                reply(self)
+
+        def log_message(self, *args: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer((host, 0), Handler) as running:
+        running.daemon_threads = True
+        running.block_on_close = False
+        threading.Thread(target=running.serve_forever, args=[0.01], daemon=True).start()
+        try:
+            yield f"http://{host}:{running.server_port}/photo.jpg"
+        finally:
+            running.shutdown()
+
+
+def send(
+    handler: BaseHTTPRequestHandler,
+    content: bytes,
+    content_type: str = "image/jpeg",
+    status: int = 200,
+    **headers: str,
+) -> None:
+    handler.send_response(status)
+    for name, value in {"Content-Type": content_type, "Content-Length": str(len(content)), **headers}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def photograph(handler: BaseHTTPRequestHandler) -> None:
+    send(handler, astronaut())
+
+
+def redirect_to(url: str) -> Reply:
+    return lambda handler: send(handler, b"", status=302, Location=url)
+
+
+@pytest.fixture
+def internet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "is_public", lambda address: str(address) == PUBLIC)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("internet")
+def test_a_public_photograph_is_fetched() -> None:
+    with server(photograph) as url:
+        fetched = fetch_photograph(url)
+    assert fetched.read() == astronaut()
+    assert (fetched.name, fetched.size) == ("photo.jpg", len(astronaut()))
+
+
+@pytest.mark.usefixtures("internet")
+def test_redirects_between_public_addresses_are_followed() -> None:
+    with server(photograph) as last, server(redirect_to(last)) as first:
+        assert fetch_photograph(first).size == len(astronaut())
+
+
+@pytest.mark.usefixtures("internet")
+def test_a_redirect_to_loopback_is_not_followed() -> None:
+    asked: list[str] = []
+    with (
+        server(lambda handler: asked.append(handler.path), "127.0.0.1") as inside,
+        server(redirect_to(inside)) as outside,
+        pytest.raises(FetchError, match="Only public addresses"),
+    ):
+        fetch_photograph(outside)
+    assert asked == []
+
+
+@pytest.mark.usefixtures("internet")
+def test_redirects_come_to_an_end() -> None:
+    with (
+        server(lambda handler: send(handler, b"", status=302, Location=handler.path)) as url,
+        pytest.raises(FetchError, match="more than 3 times"),
+    ):
+        fetch_photograph(url)
+
+
+@pytest.mark.usefixtures("internet")
+def test_a_name_is_resolved_once_and_the_connection_goes_to_what_was_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name server that answers with a public address first, and with loopback after that."""
+    answers = iter([PUBLIC, "127.0.0.1"])
+    resolve = socket.getaddrinfo
+
+    def rebinding(host: str, *args: object, **kwargs: object) -> object:
+        return resolve(next(answers) if host == "rebinding.example" else host, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    with server(lambda handler: send(handler, handler.headers["Host"].encode())) as url:
+        port = url.split(":")[2].split("/")[0]
+        assert (
+            fetch_photograph(f"http://rebinding.example:{port}/").read()
+            == f"rebinding.example:{port}".encode()
+        )
+
+
+@pytest.mark.usefixtures("internet")
+def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in (PUBLIC, "10.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(FetchError, match="Only public addresses"):
+        fetch_photograph("http://both.example/")
+
+
+def never(handler: BaseHTTPRequestHandler) -> None:
+    time.sleep(5)
+
+
+def drip_headers(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.flush_headers()
+    for _ in range(50):
+        handler.wfile.write(b"X")
+        time.sleep(0.1)
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "image/jpeg")
+    handler.end_headers()
+    for _ in range(50):
+        handler.wfile.write(b"\xff")
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("internet", "hurried")
+@pytest.mark.parametrize("slow", [never, drip_headers, drip])
+def test_one_that_never_comes_to_an_end_is_cut_off(slow: Reply) -> None:
+    began = time.monotonic()
+    with server(slow) as url, pytest.raises(FetchError, match=r"within 0\.5 seconds"):
+        fetch_photograph(url)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.usefixtures("internet")
+@pytest.mark.parametrize("announced", [True, False])
+def test_one_that_sends_a_gigabyte_is_cut_off(announced: bool, settings: Settings) -> None:
+    settings.MAX_UPLOAD_BYTES, settings.MAX_UPLOAD_MB = 1_000_000, 1
+    sent = 0
+
+    def gigabyte(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal sent
+        handler.send_response(200)
+        handler.send_header("Content-Type", "image/jpeg")
+        if announced:
+            handler.send_header("Content-Length", "1000000000")
+        handler.end_headers()
+        while sent < 1_000_000_000:
+            sent += handler.wfile.write(bytes(65_536))
+
+    with server(gigabyte) as url, pytest.raises(FetchError, match="larger than 1 MB"):
+        fetch_photograph(url)
+    assert sent < 20_000_000
+
+
+@pytest.mark.usefixtures("internet")
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (lambda handler: send(handler, b"<p>", "text/html"), "no picture"),
+        (lambda handler: send(handler, b"", status=404), "answers 404"),
+    ],
+)
+def test_only_pictures_are_taken(reply: Reply, said: str) -> None:
+    with server(reply) as url, pytest.raises(FetchError, match=said):
+        fetch_photograph(url)
+
+
+@pytest.mark.usefixtures("internet")
+def test_one_that_speaks_no_http_is_refused() -> None:
+    with (
+        server(lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n")) as url,
+        pytest.raises(FetchError),
+    ):
+        fetch_photograph(url)
+    with server(photograph) as url, pytest.raises(FetchError):
+        fetch_photograph(url.replace("http:", "https:"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/a.jpg",
+        "file:///etc/passwd",
+        "//example.org/a.jpg",
+        "http:///a.jpg",
+        "http://user@example.org/a.jpg",
+        "http://example.org:99999/",
+        "http://[::1/",
+    ],
+)
+def test_other_addresses_are_refused_before_anything_is_asked(url: str) -> None:
+    with pytest.raises(FetchError, match=r"http://|name a host"):
+        fetch_photograph(url)
+
+
+# fmt: off
+NOT_PUBLIC = [
+    "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+    "169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
+    "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
+    "::127.0.0.1", "::ffff:8.8.8.8", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1",
+    "ff02::1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2001:db8::1", "2002:7f00:1::", "2001:0:7f00:1::",
+    "100::1", "5f00::1",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC)
+def test_what_only_this_machine_can_reach_is_not_public(address: str) -> None:
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450:4001::1"])
+def test_what_anybody_can_reach_is_public(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/",
+        "http://localhost/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://0177.0.0.1/",
+        "http://0/",
+        "http://169.254.169.254/latest/meta-data/",
+    ],
+)
+def test_loopback_is_refused_however_it_is_written(url: str) -> None:
+    with pytest.raises(FetchError, match=r"public addresses|cannot be found"):
+        fetch_photograph(url)
+
+
+@pytest.mark.usefixtures("internet")
+def test_some_threads_are_left_for_everybody_else() -> None:
+    release = threading.Event()
+
+    def wait(handler: BaseHTTPRequestHandler) -> None:
+        release.wait(10)
+        photograph(handler)
+
+    with server(wait) as url:
+        slots = fetching.SLOTS._value
+        threads = [threading.Thread(target=fetch_photograph, args=[url]) for _ in range(slots)]
+        for thread in threads:
+            thread.start()
+        while fetching.SLOTS._value:
+            time.sleep(0.01)
+        with pytest.raises(FetchError, match="as many photographs as it can"):
+            fetch_photograph(url)
+        release.set()
+        for thread in threads:
+            thread.join()
+    assert fetching.SLOTS._value == slots
+
+
+def ask(api: Client, url: str) -> HttpResponse:
+    return api.post("/api/v1/predictions/", json.dumps({"url": url}), content_type="application/json")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("internet")
+def test_the_api_reads_what_it_fetched_where_that_is_on(api: Client, settings: Settings) -> None:
+    make_active_model()
+    settings.FETCH_URLS = True
+    with server(photograph) as url:
+        answer = ask(api, url)
+    assert answer.status_code == 201
+    assert answer.json()["name"] == "photo.jpg"
+    assert "fetch" in answer["Server-Timing"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("internet", "hurried")
+@pytest.mark.parametrize(
+    "reply", [redirect_to("http://127.0.0.1/"), never, lambda handler: send(handler, b"no", "text/plain")]
+)
+def test_the_api_says_what_went_wrong(reply: Reply, api: Client, settings: Settings) -> None:
+    settings.FETCH_URLS = True
+    with server(reply) as url:
+        answer = ask(api, url)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/api/problems/#url-not-fetched")
+    assert answer.json()["errors"][0]["field"] == "url"
+    assert not Upload.objects.exists()
