@@ -152,7 +152,8 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         """Everything that a result page or its JSON needs, in three queries however many uploads."""
         shown = (
             Prediction.objects.filter(shown=True)
-            .select_related("label", "model_version", "label_set")
+            .select_related("label", "model_version__label_set", "label_set")
+            .defer("model_version__card")
             .prefetch_related("label_set__labels")
         )
         faces = Face.objects.defer("crop").prefetch_related(
