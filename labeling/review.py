@@ -53,8 +53,15 @@ def is_blind(labeler: User, item: ReviewItem) -> bool:
 
 @transaction.atomic
 def answer(labeler: User, item: ReviewItem, said: Said) -> Annotation:
-    """Keep what the labeler says of a face in their hand. Raises ReviewError when it is no longer there."""
-    return _give_opinion(labeler, item, said, ReviewItem.objects.held_by(labeler).order_by())
+    """Keep what the labeler says of a face in their hand. Raises ReviewError when it is no longer there.
+
+    What a browser sends twice, as when its page was reloaded meanwhile, is kept once.
+    """
+    sent_before = (
+        _opinions_of(labeler, item).in_force().filter(verdict=said.verdict, label=said.label).first()
+    )
+    held = ReviewItem.objects.held_by(labeler).order_by()
+    return sent_before or _give_opinion(labeler, item, said, held)
 
 
 def open_to_bulk(labeler: User, items: ReviewQuerySet) -> ReviewQuerySet:

@@ -1,7 +1,7 @@
 """Which face a labeler gets next, and who holds which.
 
-A labeler's hand is the face they look at and the one that their browser fetches ahead. A face is in one hand
-at a time, for REVIEW_LEASE_MINUTES from the last sign of life; after that, whoever comes first may have it.
+A labeler's hand is the face they look at and those that their browser fetches ahead. A face is in one hand at
+a time, for REVIEW_LEASE_MINUTES from the last sign of life; after that, whoever comes first may have it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from classifier.vision.similar import NEARLY_SAME, hash_distance
 from .intake import CHANCE, take_in
 from .models import Annotation, ReviewItem
 
-HAND = 2
+HAND = 3
 # So many faces from the top of the queue are looked at for one that is not nearly the same as a recent one.
 LOOKED_AT = 200
 RECENT = 10

@@ -34,8 +34,7 @@ function follow(hand) {
 }
 
 async function post(form, body) {
-  const have = all().filter((card) => !card.dataset.sent).map((card) => card.dataset.item);
-  body.set("have", have.join(","));
+  body.set("have", all().map((card) => card.dataset.item).join(","));
   const answer = await fetch(form.action, {
     method: "POST",
     body,

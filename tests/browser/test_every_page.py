@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from classifier.models import DataExport, Face, User
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import SignIn, serious
 from tests.factories import make_active_model, make_upload
 
 # The label set comes with a migration, and a flush after each test would take it away.
@@ -52,25 +51,6 @@ def make_everything(user: User) -> list[str]:
         unreadable,
     ]
     return [f"/uploads/{upload.pk}/" for upload in kinds]
-
-
-def serious(page: Page) -> list[str]:
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [
-        f"{page.url} {one['id']}: {node['html'][:200]}"
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
-    ]
-
-
-@pytest.fixture
-def complaints(page: Page) -> list[str]:
-    """What the browser's console had to say, such as a breach of the content policy."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -36,17 +36,17 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lena() -> User:
+def lena(db: None) -> User:
     return make_labeler("lena")
 
 
 @pytest.fixture
-def max_() -> User:
+def max_(db: None) -> User:
     return make_labeler("max")
 
 
 @pytest.fixture
-def nora() -> User:
+def nora(db: None) -> User:
     return make_labeler("nora")
 
 
@@ -107,6 +107,15 @@ def test_a_face_that_is_not_in_ones_hand_cannot_be_answered(ada: User, lena: Use
     for labeler in (lena, max_):
         with pytest.raises(ReviewError, match="no longer yours"):
             answer(labeler, item, says("happy"))
+    assert Annotation.objects.count() == 1
+
+
+def test_the_same_answer_sent_twice_is_kept_once(ada: User, lena: User, max_: User) -> None:
+    offered_upload(ada)
+    (item,) = hand(lena, expressions())
+    assert answer(lena, item, says("sad")) == answer(lena, item, says("sad"))
+    with pytest.raises(ReviewError, match="no longer yours"):
+        answer(max_, item, says("sad"))
     assert Annotation.objects.count() == 1
 
 
@@ -276,7 +285,7 @@ def test_undo_leaves_a_face_with_whoever_holds_it_now(ada: User, lena: User, max
 def test_many_are_accepted_at_once_but_those_in_other_hands_and_the_hidden_ones(
     ada: User, lena: User, max_: User
 ) -> None:
-    offered_upload(ada, shows=["happy", "sad", "fear", "angry", "neutral"])
+    offered_upload(ada, shows=["happy", "sad", "fear", "angry", "neutral", "fear"])
     held = hand(max_, expressions())
     hidden = ReviewItem.objects.free().earliest("pk")
     ReviewItem.objects.filter(pk=hidden.pk).update(suggestion_hidden=True, probe=True)

@@ -23,12 +23,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lena() -> User:
+def lena(db: None) -> User:
     return make_labeler("lena")
 
 
 @pytest.fixture
-def max_() -> User:
+def max_(db: None) -> User:
     return make_labeler("max")
 
 
@@ -80,14 +80,14 @@ def test_a_labeler_holds_a_hand_and_keeps_it(ada: User, lena: User) -> None:
 
 
 def test_no_two_labelers_hold_the_same_face(ada: User, lena: User, max_: User) -> None:
-    offered_upload(ada, shows=["happy"] * 3)
+    offered_upload(ada, shows=["happy"] * (HAND + 1))
     hers, his = hand(lena, expressions()), hand(max_, expressions())
-    assert (len(hers), len(his)) == (2, 1)
+    assert (len(hers), len(his)) == (HAND, 1)
     assert not {item.pk for item in hers} & {item.pk for item in his}
 
 
 def test_an_abandoned_lease_frees_itself(ada: User, lena: User, max_: User) -> None:
-    offered_upload(ada, shows=["happy"] * 2)
+    offered_upload(ada, shows=["happy"] * HAND)
     hers = hand(lena, expressions())
     assert hand(max_, expressions()) == []
     ReviewItem.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
@@ -129,10 +129,10 @@ def test_withdrawing_consent_takes_the_face_out_of_the_hand_and_what_was_said_of
 
 
 def test_consent_that_only_the_row_lost_is_enough_to_give_nothing(ada: User, lena: User) -> None:
-    upload = offered_upload(ada, shows=["happy"] * 3)
+    upload = offered_upload(ada, shows=["happy"] * 4)
     held = hand(lena, expressions())
     type(upload).objects.update(consent=False)
-    assert len(held) == 2
+    assert len(held) == HAND
     assert hand(lena, expressions()) == []
 
 
@@ -147,7 +147,7 @@ def test_a_skipped_face_goes_behind_all_others_and_comes_again(ada: User, lena: 
 
 
 def test_a_face_that_is_given_again_is_the_first_in_the_hand(ada: User, lena: User, max_: User) -> None:
-    offered_upload(ada, shows=["happy"] * 4)
+    offered_upload(ada, shows=["happy"] * 5)
     held = hand(lena, expressions())
     another = ReviewItem.objects.exclude(pk__in=[item.pk for item in held]).earliest("pk")
     assert give_again(lena, another)
