@@ -151,6 +151,8 @@ def forget(uploads: QuerySet[Upload]) -> None:
     """
     examples = Example.objects.filter(face__upload__in=uploads)
     label_sets = list(examples.order_by().values_list("label_set", flat=True).distinct())
+    # Whoever freezes holds these rows too: see labeling.freezing.
+    list(LabelSet.objects.select_for_update(no_key=True).filter(pk__in=label_sets).order_by("pk"))
     frozen = DatasetVersion.objects.filter(faces__upload__in=uploads, erased_at__isnull=True)
     versions = dict(frozen.values_list("pk", "file"))
     exports = DatasetJob.objects.filter(kind=DatasetJob.Kind.EXPORT, label_set__in=label_sets)
