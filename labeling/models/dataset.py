@@ -222,11 +222,12 @@ class DatasetJob(models.Model):
         IMPORT = "import", _("import")
         EXPORT = "export", _("export")
         FREEZE = "freeze", _("freeze")
-        DOUBTS = "doubts", _("look for wrong labels")
+        DOUBTS = "doubts", _("search for wrong labels")
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
+        PLANNED = "planned", _("to be confirmed")
         DONE = "done", _("done")
         REFUSED = "refused", _("refused")
         FAILED = "failed", _("failed")
@@ -240,6 +241,7 @@ class DatasetJob(models.Model):
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     given = models.FileField(upload_to="imports/", max_length=200, blank=True)
+    votes = models.FileField(upload_to="imports/", max_length=200, blank=True)
     file = models.FileField(upload_to="datasets/exports/", max_length=200, blank=True)
     report = models.JSONField(default=dict)
     requested_by = models.ForeignKey(
