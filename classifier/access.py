@@ -16,8 +16,8 @@ Visitor = User | AnonymousUser
 
 
 def get_upload(visitor: Visitor, upload_id: uuid.UUID, *, results: bool = False) -> Upload:
-    """The row alone, by one query; with `results`, also its faces and what was read of them."""
-    found = Upload.objects.with_results() if results else Upload.objects.all()
+    """The row alone, by one query; with `results`, also its faces and what was read and said of them."""
+    found = Upload.objects.with_results(opinions=True) if results else Upload.objects.all()
     return own(visitor, found.filter(pk=upload_id), "owner")
 
 

@@ -168,6 +168,7 @@ def _describe_account(user: User) -> dict[str, object]:
         "joined": user.date_joined.isoformat(),
         "last_login": user.last_login and user.last_login.isoformat(),
         "training_consent": user.training_consent,
+        "feedback": _describe_feedback(user),
         "tokens": [_describe_token(token) for token in user.tokens.all()],
     }
 
@@ -180,6 +181,21 @@ def _describe_token(token: Token) -> dict[str, object]:
         "expires_at": token.expires_at.isoformat(),
         "last_used_at": token.last_used_at and token.last_used_at.isoformat(),
     }
+
+
+def _describe_feedback(user: User) -> list[dict[str, object]]:
+    given = user.feedback.select_related("label_set", "label", "face").defer("face__crop").order_by("pk")
+    return [
+        {
+            "upload": str(one.face.upload_id),
+            "face": one.face.position + 1,
+            "label_set": one.label_set.slug,
+            "said": one.said,
+            "label": one.label and one.label.slug,
+            "given_at": one.given_at.isoformat(),
+        }
+        for one in given
+    ]
 
 
 def _to_json(words: dict[str, object]) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from classifier.models import Face, Label, Prediction, Upload
+from classifier.models import Decision, Face, Feedback, Label, Prediction, Upload
 
 # From here on a face gets a small card: hundreds of bars help nobody.
 MANY_FACES = 12
 FACING_DEGREES = 20
 TILE_CHIPS = 2
+
+Opinion = TypeVar("Opinion", Feedback, Decision)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Answer:
 
     prediction: Prediction
     bars: tuple[Bar, ...]
+    feedback: Feedback | None
+    decision: Decision | None
 
     @property
     def unsure(self) -> bool:
@@ -150,14 +154,24 @@ def lay_out_face(face: Face, upload: Upload) -> FaceCard:
         top=_share(face.y, upload.height),
         width=_share(face.w, upload.width),
         height=_share(face.h, upload.height),
-        answers=tuple(_answer(prediction) for prediction in predictions),
+        answers=tuple(_answer(prediction, face) for prediction in predictions),
     )
 
 
-def _answer(prediction: Prediction) -> Answer:
+def _answer(prediction: Prediction, face: Face) -> Answer:
     labels = prediction.label_set.labels.all()
     bars = [Bar(label, float(p)) for label, p in zip(labels, prediction.probabilities, strict=True)]
-    return Answer(prediction=prediction, bars=tuple(sorted(bars, key=lambda bar: -bar.share)))
+    return Answer(
+        prediction=prediction,
+        bars=tuple(sorted(bars, key=lambda bar: -bar.share)),
+        # Lists of many uploads go without them.
+        feedback=_within(prediction.label_set_id, getattr(face, "given_feedback", ())),
+        decision=_within(prediction.label_set_id, getattr(face, "decided", ())),
+    )
+
+
+def _within(label_set_id: int, said: Iterable[Opinion]) -> Opinion | None:
+    return next((one for one in said if one.label_set_id == label_set_id), None)
 
 
 def _chips(faces: Iterable[FaceCard]) -> tuple[Chip, ...]:

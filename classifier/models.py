@@ -148,8 +148,11 @@ class UploadQuerySet(models.QuerySet["Upload"]):
             found = found.filter(created_at__lt=_midnight(last + timedelta(days=1)))
         return found
 
-    def with_results(self) -> UploadQuerySet:
-        """Everything that a result page or its JSON needs, in three queries however many uploads."""
+    def with_results(self, *, opinions: bool = False) -> UploadQuerySet:
+        """Everything that is read of them, in as many queries however many uploads.
+
+        `opinions`: also what their owners said of it, and what labelers settled.
+        """
         shown = (
             Prediction.objects.filter(shown=True)
             .select_related("label", "model_version__label_set", "label_set")
@@ -159,6 +162,13 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         faces = Face.objects.defer("crop").prefetch_related(
             models.Prefetch("predictions", queryset=shown, to_attr="shown_predictions")  # type: ignore[no-redef]
         )
+        if opinions:
+            faces = faces.prefetch_related(
+                models.Prefetch(
+                    "feedback", Feedback.objects.select_related("label"), to_attr="given_feedback"
+                ),
+                models.Prefetch("decisions", Decision.objects.select_related("label"), to_attr="decided"),
+            )
         return self.prefetch_related(models.Prefetch("faces", queryset=faces))
 
 
@@ -215,6 +225,9 @@ class Face(models.Model):
 
     shown_predictions: list[Prediction]
     """Set by `Upload.objects.with_results()`: what pages show, one for each label set."""
+    given_feedback: list[Feedback]
+    decided: list[Decision]
+    """Both set by `with_results(opinions=True)` alone."""
 
     class Unreadable(models.TextChoices):
         TOO_SMALL = "too_small", _("too small to read")

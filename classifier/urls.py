@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from classifier.views import account, history, pages, pictures, tokens, uploads
+from classifier.views import account, feedback, history, pages, pictures, tokens, uploads
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("uploads/<uuid:upload_id>/annotated.jpg", pictures.annotated, name="upload-annotated"),
     path("uploads/<uuid:upload_id>/result.json", pictures.result_json, name="upload-json"),
     path("faces/<int:face_id>/crop.png", pictures.crop, name="face-crop"),
+    path("faces/<int:face_id>/feedback/", feedback.feedback, name="face-feedback"),
     path("predictions/<int:prediction_id>/why.png", pictures.why, name="prediction-why"),
     path("account/", account.account, name="account"),
     path("account/export/", account.export, name="account-export"),

@@ -31,6 +31,25 @@ document.addEventListener("click", (event) => {
   card?.scrollIntoView({ block: "nearest", behavior: "smooth" });
 });
 
+// What a user says of a face is kept without leaving the page.
+document.addEventListener("submit", async (event) => {
+  const part = event.target.closest?.("[data-feedback]");
+  if (!part) return;
+  event.preventDefault();
+  const form = event.target;
+  const body = new FormData(form, event.submitter);
+  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } }).catch(() => null);
+  if (!answer?.ok) {
+    part.querySelector("[role=alert]").textContent = "That could not be kept. Reload the page and try again.";
+    return;
+  }
+  const { html } = await answer.json();
+  part.insertAdjacentHTML("afterend", html);
+  const anew = part.nextElementSibling;
+  part.remove();
+  (anew.querySelector(`button.pill[value="${body.get("said")}"]`) ?? anew.querySelector("summary")).focus();
+});
+
 // What drove an answer is computed only when somebody asks.
 document.addEventListener("toggle", (event) => {
   const reason = event.target;

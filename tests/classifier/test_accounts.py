@@ -22,7 +22,8 @@ from pytest_django import Settings
 
 from classifier import accounts
 from classifier.accounts import delete_uploads, erase_account, request_export, run_export
-from classifier.models import DataExport, Face, Prediction, Upload, User
+from classifier.feedback import give_feedback
+from classifier.models import DataExport, Face, Label, Prediction, Upload, User
 from classifier.results import describe_upload
 from tests.factories import make_upload
 
@@ -111,6 +112,9 @@ def test_erasing_an_account_leaves_nothing_of_it_and_all_of_others(
 def test_an_export_holds_everything(ada: User, bob: User) -> None:
     make_upload(bob, name="not-yours.jpg")
     upload = make_upload(ada, shows=["happy", "sad"], name="../été 😀.png")
+    fear = Label.objects.get(slug="fear")
+    face = upload.faces.get(position=0)
+    give_feedback(face=face, label_set=fear.label_set, user=ada, said="wrong", label=fear)
     export = request_export(ada)
     run_export(export.pk)
     export.refresh_from_db()
@@ -122,7 +126,10 @@ def test_an_export_holds_everything(ada: User, bob: User) -> None:
         "account.json",
         *(f"{folder}/{name}" for name in ("face-1.png", "face-2.png", "photo.jpg", "result.json")),
     ]
-    assert json.loads(archive.read("account.json"))["username"] == "ada"
+    account = json.loads(archive.read("account.json"))
+    assert account["username"] == "ada"
+    (said,) = account["feedback"]
+    assert (said["upload"], said["face"], said["said"], said["label"]) == (str(upload.pk), 1, "wrong", "fear")
     result = json.loads(archive.read(f"{folder}/result.json"))
     assert result["name"] == "../été 😀.png"
     assert [face["label"] for face in result["faces"]] == ["happy", "sad"]

@@ -79,6 +79,7 @@ ADDRESSES = {
     "upload-annotated": Address(HIDDEN, args=an_upload),
     "upload-json": Address(HIDDEN, args=an_upload),
     "face-crop": Address(HIDDEN, args=a_face),
+    "face-feedback": Address(NOT_ALLOWED, post=(404, 404, 404), args=a_face),
     "prediction-why": Address(HIDDEN, args=a_prediction),
     "account": Address(LOG_IN, post=(302, 302, 302), rest=ASKS_FIRST),
     "account-export": Address((302, 302, 302), post=(302, 302, 302), rest=ASKS_FIRST),
