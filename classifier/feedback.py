@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from .handover import pass_on
-from .models import Face, Feedback, Label, LabelSet, User
+from .models import Face, Feedback, Label, LabelSet, UploadQuerySet, User
+
+GIVEN, NONE = "given", "none"
+OPINIONS = (GIVEN, NONE, *Feedback.Said.values)
 
 
 class FeedbackError(ValueError):
@@ -41,3 +45,11 @@ def _check(label_set: LabelSet, said: str, label: Label | None) -> None:
         raise FeedbackError(_("Say which expression it is when, and only when, the answer is wrong."))
     if label and label.label_set_id != label_set.pk:
         raise FeedbackError(_("That label is not one of this label set."))
+
+
+def with_feedback(found: UploadQuerySet, user: User, opinion: str) -> UploadQuerySet:
+    """Narrows to uploads of whose faces the user has said something, nothing, or just this: see OPINIONS."""
+    about = Feedback.objects.filter(face__upload=OuterRef("pk"), user=user)
+    if opinion == NONE:
+        return found.filter(~Exists(about))
+    return found.filter(Exists(about if opinion == GIVEN else about.filter(said=opinion)))

@@ -21,5 +21,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("api/", include("classifier.api.urls")),
+    path("api/v1/dataset/", include("labeling.api")),
     path("", include("classifier.urls")),
 ]

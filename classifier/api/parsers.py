@@ -99,5 +99,7 @@ def _decode(text: str) -> UploadedFile:
             INVALID, "This is not base64. Send the photograph's bytes in base64.", field="image"
         ) from error
     file = temporary_file()
+    if len(content) > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+        file.rollover()  # before it holds all of it once more
     file.write(content)
     return as_upload(file)

@@ -10,8 +10,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from classifier.feedback import OPINIONS
 from classifier.history import NO_FACE, UNSURE, Cursor
-from classifier.models import Label, LabelSet
+from classifier.models import Feedback, Label, LabelSet
 
 from .models import Bulk
 
@@ -114,6 +115,11 @@ class UploadFilter(serializers.Serializer):
     )
     first = serializers.DateField(required=False, help_text="From this day on.")
     last = serializers.DateField(required=False, help_text="Up to and including this day.")
+    feedback = serializers.ChoiceField(
+        required=False,
+        choices=[*OPINIONS],
+        help_text="What you said of at least one face: anything (given), or just this; none: nothing at all.",
+    )
     bulk = serializers.UUIDField(required=False, help_text="Of the archive with this id.")
     size = serializers.IntegerField(
         default=PAGE_SIZE, min_value=1, max_value=LARGEST_PAGE, help_text="Uploads in a page."
@@ -152,6 +158,27 @@ class BulkRequest(serializers.Serializer):
     archive = PhotographField(help_text="A ZIP of photographs.")
     label_set = LabelSetField()
     consent = serializers.BooleanField(default=False, help_text="For every photograph in it.")
+
+
+class FeedbackRequest(serializers.Serializer):
+    """One of the three."""
+
+    label = serializers.CharField(
+        required=False, max_length=100, help_text="It was read wrongly: this label is right."
+    )
+    correct = serializers.BooleanField(required=False, help_text="true: it was read rightly.")
+    not_a_face = serializers.BooleanField(required=False, help_text="true: there is no face.")
+    label_set = LabelSetField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        said = [name for name in ("label", "correct", "not_a_face") if name in attrs]
+        if len(said) != 1:
+            raise serializers.ValidationError("Send one of `label`, `correct` and `not_a_face`.")
+        if not attrs[said[0]]:
+            raise serializers.ValidationError(
+                {said[0]: "This can only be true. If it was read wrongly, send `label`: what is right."}
+            )
+        return attrs
 
 
 class EraseQuery(serializers.Serializer):
@@ -247,6 +274,13 @@ class LabelSetAnswer(serializers.Serializer):
     active_version = serializers.IntegerField(
         allow_null=True, help_text="The model that answers; null: none does."
     )
+
+
+class FeedbackAnswer(serializers.Serializer):
+    face = serializers.IntegerField()
+    label_set = serializers.CharField()
+    said = serializers.ChoiceField(choices=Feedback.Said.choices)
+    label = serializers.CharField(allow_null=True, help_text="What it shows, where that was read wrongly.")
 
 
 class ExportProgressAnswer(serializers.Serializer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from classifier.api.views import account, bulk, docs, models, predictions, uploads
+from classifier.api.views import account, bulk, docs, feedback, models, predictions, uploads
 
 app_name = "api"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("v1/uploads/<uuid:upload_id>/", uploads.OneUpload.as_view(), name="upload"),
     path("v1/uploads/<uuid:upload_id>/annotated.png", uploads.AnnotatedUpload.as_view(), name="annotated"),
     path("v1/uploads/<uuid:upload_id>/original", uploads.OriginalUpload.as_view(), name="original"),
+    path("v1/faces/<int:face_id>/feedback/", feedback.FaceFeedback.as_view(), name="feedback"),
     path("v1/label-sets/", models.LabelSets.as_view(), name="label-sets"),
     path("v1/models/", models.Models.as_view(), name="models"),
     path("v1/models/active/", models.ActiveModel.as_view(), name="active-model"),

@@ -110,7 +110,7 @@ ACCOUNT_PAGES = {
     "account_reset_password_from_key",
 }
 # The admin is below; the API in tests/classifier/api/test_ownership.py.
-ELSEWHERE = {"admin", "api"}
+ELSEWHERE = {"admin", "api", "dataset"}
 TABLE = [
     pytest.param(name, method, id=f"{method} {name}")
     for name, address in ADDRESSES.items()

@@ -63,9 +63,11 @@ class Predictions(ApiView):
         if "url" in asked:
             with self.watch.stage("fetch"):
                 asked["image"] = fetch_photograph(asked["url"])
-        if not asked["store"]:
-            return Response(self._read(asked))
-        upload = self._keep(request.user, asked, key)
+        # Closed at once: a request stays in memory until Python looks for cycles.
+        with asked["image"]:
+            if not asked["store"]:
+                return Response(self._read(asked))
+            upload = self._keep(request.user, asked, key)
         return Response(
             self._describe(request.user, upload, annotated=asked["annotated"]),
             status=201,

@@ -19,8 +19,9 @@ from classifier.api.schema import NOT_MODIFIED, file_of, responses
 from classifier.api.serializers import UploadAnswer, UploadFilter, UploadPageAnswer
 from classifier.cards import lay_out
 from classifier.delivery import CHANGING, FIXED, deliver, drawn, named, stored
+from classifier.feedback import with_feedback
 from classifier.history import page_of, showing
-from classifier.models import Upload, UploadQuerySet
+from classifier.models import Upload, UploadQuerySet, User
 from classifier.results import describe_upload
 from emotion_site.problems import INVALID, NOT_FOUND
 
@@ -35,7 +36,7 @@ class Uploads(ApiView):
     def get(self, request: Request) -> Response:
         asked = check(UploadFilter, request.query_params)
         page = page_of(
-            _narrowed(Upload.objects.owned_by(request.user), asked),
+            _narrowed(request.user, asked),
             before=asked.get("before", ""),
             after=asked.get("after", ""),
             size=asked["size"],
@@ -49,11 +50,13 @@ class Uploads(ApiView):
         )
 
 
-def _narrowed(found: UploadQuerySet, asked: dict[str, Any]) -> UploadQuerySet:
+def _narrowed(user: User, asked: dict[str, Any]) -> UploadQuerySet:
+    found = Upload.objects.owned_by(user).between(asked.get("first"), asked.get("last"))
     found = showing(found, asked.get("label", ""), asked.get("found_label"))
-    found = found.between(asked.get("first"), asked.get("last"))
     if "model_version" in asked:
         found = found.read_by(asked["label_set"], asked["model_version"])
+    if "feedback" in asked:
+        found = with_feedback(found, user, asked["feedback"])
     if "bulk" in asked:
         found = found.filter(bulk_file__bulk=asked["bulk"])
     return found

@@ -14,6 +14,7 @@ from classifier.models import DataExport, Face, LabelSet, Prediction, Upload, Us
 from tests.classifier.api.conftest import ApiOf
 from tests.classifier.test_ownership import every_address
 from tests.factories import make_active_model, make_superuser, make_upload, make_user
+from tests.labeling.cast import make_labeler
 
 pytestmark = pytest.mark.django_db
 
@@ -23,35 +24,50 @@ CAST = ("visitor", "owner", "another", "labeler", "superuser")
 
 @dataclass(frozen=True)
 class Statuses:
-    """For a visitor, the owner, and anybody else: labelers and superusers are strangers, too."""
+    """For a visitor, the owner, and anybody else: labelers and superusers are strangers, too.
+
+    Unless they are named: `staff`.
+    """
 
     visitor: int
     owner: int
     others: int
+    staff: int = 0
 
     def of(self, someone: str) -> int:
-        return {"visitor": self.visitor, "owner": self.owner}.get(someone, self.others)
+        staff = self.staff or self.others
+        named = {"visitor": self.visitor, "owner": self.owner, "labeler": staff, "superuser": staff}
+        return named.get(someone, self.others)
+
+
+NOT_ALLOWED = Statuses(401, 405, 405)
 
 
 @dataclass(frozen=True)
 class Address:
-    """What is not named is not allowed."""
+    """`get` is also for HEAD, `rest` for what is not named.
+
+    Whoever may not be here is not told what could be asked.
+    """
 
     get: Statuses | None = None
     post: Statuses | None = None
     delete: Statuses | None = None
+    rest: Statuses = NOT_ALLOWED
     args: Callable[[User], list[object]] = lambda user: []
     query: str = ""
-    documentation: bool = False
 
     def statuses(self, method: str) -> Statuses:
-        found = {"GET": self.get, "HEAD": self.get, "POST": self.post, "DELETE": self.delete}.get(method)
-        # Who may not be here at all is not told what could be asked.
-        return found or (NOT_ALLOWED if self.documentation else Statuses(401, 405, 405))
+        named = {"GET": self.get, "HEAD": self.get, "POST": self.post, "DELETE": self.delete}
+        return named.get(method) or self.rest
 
 
 def an_upload(user: User) -> list[object]:
     return [make_upload(user).pk]
+
+
+def a_face(user: User) -> list[object]:
+    return [make_upload(user).faces.get().pk]
 
 
 def a_bulk(user: User) -> list[object]:
@@ -61,29 +77,30 @@ def a_bulk(user: User) -> list[object]:
     return [bulk.pk]
 
 
-NOT_ALLOWED = Statuses(405, 405, 405)
-EVERYBODY = Statuses(200, 200, 200)
 SIGNED_IN = Statuses(401, 200, 200)
 HIDDEN = Statuses(401, 200, 404)
 # An empty request: what counts here is that it was let in.
-WITHOUT_A_BODY = Statuses(401, 400, 400)
+EMPTY = Statuses(401, 400, 400)
+FOR_EVERYBODY = Address(Statuses(200, 200, 200), rest=Statuses(405, 405, 405))
 ADDRESSES = {
-    "docs": Address(EVERYBODY, documentation=True),
-    "problems": Address(EVERYBODY, documentation=True),
-    "schema": Address(EVERYBODY, documentation=True),
-    "predictions": Address(post=WITHOUT_A_BODY),
-    "uploads": Address(SIGNED_IN),
-    "upload": Address(HIDDEN, delete=Statuses(401, 204, 404), args=an_upload),
-    "annotated": Address(HIDDEN, args=an_upload),
-    "original": Address(HIDDEN, args=an_upload),
-    "label-sets": Address(SIGNED_IN),
-    "models": Address(SIGNED_IN),
-    "active-model": Address(SIGNED_IN),
-    "bulks": Address(post=WITHOUT_A_BODY),
-    "one-bulk": Address(HIDDEN, args=a_bulk),
+    "api:docs": FOR_EVERYBODY,
+    "api:problems": FOR_EVERYBODY,
+    "api:schema": FOR_EVERYBODY,
+    "api:predictions": Address(post=EMPTY),
+    "api:uploads": Address(SIGNED_IN),
+    "api:upload": Address(HIDDEN, delete=Statuses(401, 204, 404), args=an_upload),
+    "api:annotated": Address(HIDDEN, args=an_upload),
+    "api:original": Address(HIDDEN, args=an_upload),
+    "api:feedback": Address(post=Statuses(401, 400, 404), args=a_face),
+    "api:label-sets": Address(SIGNED_IN),
+    "api:models": Address(SIGNED_IN),
+    "api:active-model": Address(SIGNED_IN),
+    "api:bulks": Address(post=EMPTY),
+    "api:one-bulk": Address(HIDDEN, args=a_bulk),
     # Everybody else is not called ada.
-    "me": Address(delete=Statuses(401, 204, 400), query="?username=ada"),
-    "export": Address(SIGNED_IN),
+    "api:me": Address(delete=Statuses(401, 204, 400), query="?username=ada"),
+    "api:export": Address(SIGNED_IN),
+    "dataset:export": Address(Statuses(401, 403, 403, staff=200), rest=Statuses(401, 403, 403, staff=405)),
 }
 TABLE = [
     pytest.param(name, method, someone, id=f"{method} {name} as {someone}")
@@ -109,16 +126,19 @@ def program_of(someone: str, ada: User, api_of: ApiOf) -> Client:
         return api_of(ada)
     makers = {
         "another": lambda: make_user("bob"),
-        "labeler": lambda: make_user("lena", is_staff=True),
+        "labeler": lambda: make_labeler("lena"),
         "superuser": lambda: make_superuser("root"),
     }
     return api_of(makers[someone]())
 
 
 def test_the_table_knows_every_address() -> None:
-    assert {name for space, name, _ in every_address() if space == "api"} == set(ADDRESSES)
-    with_parameters = {name for space, name, route in every_address() if space == "api" and "<" in route}
-    assert with_parameters == {name for name, address in ADDRESSES.items() if address.get is HIDDEN}
+    found = {
+        f"{space}:{name}": route for space, name, route in every_address() if space in {"api", "dataset"}
+    }
+    assert set(found) == set(ADDRESSES)
+    owned = {name for name, address in ADDRESSES.items() if address.args in (an_upload, a_face, a_bulk)}
+    assert {name for name, route in found.items() if "<" in route} == owned
 
 
 @pytest.mark.parametrize(("name", "method", "someone"), TABLE)
@@ -127,13 +147,13 @@ def test_everybody_gets_what_the_table_says(
 ) -> None:
     make_active_model()
     address = ADDRESSES[name]
-    url = reverse(f"api:{name}", args=address.args(ada)) + address.query
+    url = reverse(name, args=address.args(ada)) + address.query
     program = program_of(someone, ada, api_of)
     hers = everything()
     answer = program.generic(method, url)
     expected = address.statuses(method).of(someone)
     assert answer.status_code == expected
-    if expected >= 400 and not address.documentation:
+    if expected >= 400:
         assert answer["Content-Type"] == "application/problem+json"
     if someone != "owner":
         assert everything() == hers

@@ -1,0 +1,47 @@
+"""The dataset, for programs of labelers."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import StreamingHttpResponse
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+
+from classifier.api.base import ApiView, check
+from classifier.api.schema import file_of, responses
+from classifier.api.serializers import LabelSetQuery
+from classifier.models import LabelSet
+from emotion_site.problems import INVALID
+
+from .exporting import csv_lines
+
+
+class MayExport(BasePermission):
+    message = "Only labelers may take the dataset out."
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        return bool(request.user.has_perm("labeling.export_examples"))
+
+
+class DatasetExport(ApiView):
+    permission_classes = [IsAuthenticated, MayExport]
+
+    @extend_schema(
+        operation_id="export_dataset",
+        summary="The curated dataset: a row of `label,pixels` for each example",
+        parameters=[LabelSetQuery],
+        responses=responses(file_of("text/csv"), INVALID),
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        slug = check(LabelSetQuery, request.query_params).get("label_set", settings.DEFAULT_LABEL_SET)
+        return StreamingHttpResponse(
+            csv_lines(LabelSet.objects.get(slug=slug)),
+            content_type="text/csv",
+            headers={"Content-Disposition": f'attachment; filename="{slug}.csv"'},
+        )
+
+
+app_name = "dataset"
+urlpatterns = [path("export.csv", DatasetExport.as_view(), name="export")]
