@@ -56,6 +56,7 @@ API_RATE = env.rate("API_RATE", "600/min")
 API_ADDRESS_RATE = env.rate("API_ADDRESS_RATE", "60/min")
 BULK_RATE = env.rate("BULK_RATE", "10/hour")
 MAX_BULK_MB = env.whole_number("MAX_BULK_MB", 200, low=1, high=10_000)
+MAX_IMPORT_MB = env.whole_number("MAX_IMPORT_MB", 500, low=1, high=10_000)
 MAX_BULK_FILES = env.whole_number("MAX_BULK_FILES", 500, low=1, high=10_000)
 FETCH_URLS = env.boolean("FETCH_URLS")
 STORED_LONG_SIDE = env.whole_number("STORED_LONG_SIDE", 2048, low=256, high=16384)
@@ -167,6 +168,7 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 MEGABYTE = 1_000_000
 MAX_UPLOAD_BYTES = MAX_UPLOAD_MB * MEGABYTE
 MAX_BULK_BYTES = MAX_BULK_MB * MEGABYTE
+MAX_IMPORT_BYTES = MAX_IMPORT_MB * MEGABYTE
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_UPLOAD
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 # A page of the admin may have 100 rows of checkboxes; everything else sends far less.

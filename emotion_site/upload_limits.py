@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 
 # Log-in forms and pages of the admin; only who sends photographs may send more.
 SMALL_BODY_BYTES = 2_000_000
@@ -70,6 +70,15 @@ def brings_archive(request: HttpRequest) -> bool:
     return request.method == "POST" and request.path_info == reverse("api:bulks")
 
 
+def brings_dataset(request: HttpRequest) -> bool:
+    """Labelled faces, from somebody who may add them to the curated dataset."""
+    try:
+        asked = request.method == "POST" and resolve(request.path_info).url_name
+    except Resolver404:
+        return False
+    return asked == "labeling_dataset_import" and request.user.has_perm("labeling.import_examples")
+
+
 def largest_upload() -> int:
     """The most bytes that a form of photographs within the limits can have."""
     return (settings.MAX_UPLOAD_BYTES + FORM_OVERHEAD_BYTES) * settings.MAX_FILES_PER_UPLOAD
@@ -83,6 +92,8 @@ def largest_body(request: HttpRequest) -> int:
         return settings.MAX_UPLOAD_BYTES + FORM_OVERHEAD_BYTES
     if brings_photographs(request):
         return largest_upload()
+    if brings_dataset(request):
+        return settings.MAX_IMPORT_BYTES + FORM_OVERHEAD_BYTES
     return SMALL_BODY_BYTES
 
 
@@ -162,18 +173,25 @@ class BodySizeMiddleware:
 class FileSizeHandler(FileUploadHandler):
     """Stops reading at the first file over MAX_UPLOAD_MB; the handlers after it do the storing.
 
-    An archive may have MAX_BULK_MB.
+    An archive may have MAX_BULK_MB, a file of labelled faces MAX_IMPORT_MB.
     """
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
-        archive = self.request is not None and brings_archive(self.request)
-        most_mb = settings.MAX_BULK_MB if archive else settings.MAX_UPLOAD_MB
-        if start + len(raw_data) > (settings.MAX_BULK_BYTES if archive else settings.MAX_UPLOAD_BYTES):
+        kind, most_mb, most_bytes = self._limit()
+        if start + len(raw_data) > most_bytes:
             raise FileTooLarge(
-                f"“{self.file_name}” is larger than {most_mb} MB, the most that one "
-                f"{'archive' if archive else 'photograph'} may have. Nothing was stored."
+                f"“{self.file_name}” is larger than {most_mb} MB, the most that one {kind} may have. "
+                "Nothing was stored."
             )
         return raw_data
+
+    def _limit(self) -> tuple[str, int, int]:
+        """What is being sent, and how many megabytes and bytes it may have."""
+        if self.request is not None and brings_archive(self.request):
+            return "archive", settings.MAX_BULK_MB, settings.MAX_BULK_BYTES
+        if self.request is not None and brings_dataset(self.request):
+            return "file of labelled faces", settings.MAX_IMPORT_MB, settings.MAX_IMPORT_BYTES
+        return "photograph", settings.MAX_UPLOAD_MB, settings.MAX_UPLOAD_BYTES
 
     def file_complete(self, file_size: int) -> None:
         return None

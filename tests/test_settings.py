@@ -41,6 +41,7 @@ BAD_VALUES = {
     "BULK_RATE": "10/week",
     "MAX_BULK_MB": "0",
     "MAX_BULK_FILES": "many",
+    "MAX_IMPORT_MB": "0",
     "FETCH_URLS": "some",
     "REVIEW_LEASE_MINUTES": "0",
     "REVIEW_PROBE_SHARE": "10%",
