@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from classifier.models import LabelSet, User
 from labeling.exporting import csv_lines
 from tests.classifier.api.conftest import bearer
 from tests.labeling.cast import make_labeler
+from tests.labeling.files import fer_file, fer_rows
 
 EXPORT = "/api/v1/dataset/export.csv"
 pytestmark = pytest.mark.django_db
@@ -19,12 +24,15 @@ def labelers_api() -> Client:
     return Client(headers=bearer(make_labeler("lena")))
 
 
-def test_a_labeler_gets_what_the_export_writes(labelers_api: Client) -> None:
+def test_a_labeler_gets_what_the_export_writes(labelers_api: Client, tmp_path: Path) -> None:
+    call_command("import_dataset", fer_file(tmp_path / "fer.csv", fer_rows(range(3))), stdout=io.StringIO())
     answer = labelers_api.get(EXPORT)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv")
     assert answer["Content-Disposition"] == 'attachment; filename="expressions.csv"'
     lines = csv_lines(LabelSet.objects.get(slug="expressions"))
-    assert b"".join(answer.streaming_content) == "".join(lines).encode()
+    got = b"".join(answer.streaming_content)
+    assert got == "".join(lines).encode()
+    assert got.count(b"\r\n") == 1 + 3
     assert answer.streaming
 
 
