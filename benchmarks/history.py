@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--uploads", type=int, default=100_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        _set_up_django(folder)
+        set_up_django(folder)
         few, many = _make_user("few", 50), _make_user("many", options.uploads)
         print(f"{'page':44} {'50':>8} {options.uploads:>8} uploads   ms, median of 5")
         for name, query in _pages(many):
@@ -35,7 +35,7 @@ def main() -> None:
             print(f"{name:44} {times[0]:8.0f} {times[1]:8.0f}")
 
 
-def _set_up_django(folder: str) -> None:
+def set_up_django(folder: str) -> None:
     os.environ |= {"DATA_DIR": folder, "LOOPBACK_HTTP": "1", "SECRET_KEY": "only for this benchmark " * 3}
     os.environ |= {"DJANGO_SETTINGS_MODULE": "emotion_site.settings", "ENV_FILE": os.devnull}
     import django

@@ -30,7 +30,7 @@ def hand(labeler: User, label_set: LabelSet) -> list[ReviewItem]:
     """What this labeler holds, the face to look at first: filled up, and every lease renewed."""
     mine = ReviewItem.objects.offered().held_by(labeler).filter(label_set=label_set)
     held = mine.order_by().update(leased_until=_lease_end())
-    while held < HAND and _draw(labeler, label_set):
+    while held < HAND and draw(labeler, label_set):
         held += 1
     return list(mine.select_related("face__upload", "label_set").defer("face__crop"))
 
@@ -55,7 +55,7 @@ def count_waiting(label_set: LabelSet, *, at_most: int) -> int:
     return found.order_by()[:at_most].count()
 
 
-def _draw(labeler: User, label_set: LabelSet) -> bool:
+def draw(labeler: User, label_set: LabelSet) -> bool:
     """Lease one more face to the labeler. False: there is none."""
     if any(_lease(labeler, item_id) for item_id in _next_faces(labeler, label_set)):
         return True
@@ -72,7 +72,6 @@ def _next_faces(labeler: User, label_set: LabelSet) -> Iterator[int]:
     for probe in (probes_first, not probes_first):
         line = (
             ReviewItem.objects.free()
-            .offered()
             .unanswered_by(labeler)
             .filter(label_set=label_set, probe=probe)
             .order_by(F("rank").desc(), "pk")
