@@ -1,15 +1,17 @@
 """Screenshots of every page of a running site, for a designer's eye and for the README.
 
     python docs/screenshots.py http://127.0.0.1:8000 FOLDER     every page, phone and desktop, light and dark
-    python docs/screenshots.py http://127.0.0.1:8000 --readme   docs/screenshot.png alone
+    python docs/screenshots.py http://127.0.0.1:8000 --readme   the pictures of the README alone
 
-It signs up an account of its own, reads two sample photographs that ship with scikit-image and matplotlib,
-and deletes that account in the end.
+It signs up an account of its own, offers sample photographs that ship with scikit-image and matplotlib, and
+deletes that account in the end. Labelers' pages are among them where SUPERUSER_PASSWORD is set; of a site that
+has nothing else, for they show whatever waits first.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 CHROMIUM = "/usr/bin/chromium"
 WIDTHS = {"phone": 390, "desktop": 1280}
 PASSWORD = secrets.token_urlsafe(12)
-README_PICTURE = Path(__file__).with_name("screenshot.png")
+DOCS = Path(__file__).parent
 PUBLIC_PAGES = {
     "landing": "/",
     "about": "/about/",
@@ -42,6 +44,10 @@ OWN_PAGES = {
     "email": "/accounts/email/",
     "password-change": "/accounts/password/change/",
 }
+LABELERS_PAGES = {
+    "review": "/admin/labeling/reviewitem/review/",
+    "review-list": "/admin/labeling/reviewitem/",
+}
 
 
 def main() -> None:
@@ -55,7 +61,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         if options.readme:
-            picture_for_readme(browser, options.site)
+            pictures_for_readme(browser, options.site)
         elif options.folder:
             every_page(browser, options.site, options.folder)
         else:
@@ -69,7 +75,7 @@ def every_page(browser: Browser, site: str, folder: Path) -> None:
         own = OWN_PAGES | {f"result-{path.stem}": url for path, url in zip(photographs, uploads, strict=True)}
         for scheme in ("light", "dark"):
             for kind, width in WIDTHS.items():
-                for pages, who in ((PUBLIC_PAGES, None), (own, state)):
+                for pages, who in ((PUBLIC_PAGES, None), (own, state), *labelers(browser, site)):
                     page = new_page(browser, site, width=width, scheme=scheme, state=who)
                     for name, url in pages.items():
                         page.goto(url)
@@ -87,17 +93,40 @@ def ask_why(page: Page) -> None:
         page.wait_for_load_state("networkidle")
 
 
-def picture_for_readme(browser: Browser, site: str) -> None:
+def labelers(browser: Browser, site: str) -> list[tuple[dict[str, str], dict[str, object]]]:
+    """The labelers' pages with the superuser's cookies; nothing where their password is not known."""
+    password = os.environ.get("SUPERUSER_PASSWORD")
+    if not password:
+        return []
+    page = new_page(browser, site)
+    page.goto("/accounts/login/")
+    page.fill("[name=login]", "admin")
+    page.fill("[name=password]", password)
+    page.click("main button[type=submit]")
+    page.wait_for_selector("#upload")
+    state: dict[str, object] = page.context.storage_state()  # type: ignore[assignment]
+    page.context.close()
+    return [(LABELERS_PAGES, state)]
+
+
+def pictures_for_readme(browser: Browser, site: str) -> None:
     with account(browser, site) as state, sample_photographs() as photographs:
         url = send_all(browser, site, state, photographs[:1])[0]
-        page = new_page(browser, site, width=1280, scheme="light", state=state)
-        page.goto(url)
-        page.evaluate("document.fonts.ready")
-        page.screenshot(path=README_PICTURE, clip={"x": 0, "y": 0, "width": 1280, "height": 830})
-        # A palette is enough for a screen, and a third of the bytes.
-        with Image.open(README_PICTURE) as picture:
-            colors = picture.convert("RGB").quantize(256, kmeans=2)
-        colors.save(README_PICTURE, optimize=True)
+        picture_for_readme(new_page(browser, site, state=state), url, "screenshot.png", height=830)
+        for pages, labeler in labelers(browser, site):
+            page = new_page(browser, site, state=labeler)
+            picture_for_readme(page, pages["review"], "review.png", height=760)
+
+
+def picture_for_readme(page: Page, url: str, name: str, *, height: int) -> None:
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=DOCS / name, clip={"x": 0, "y": 0, "width": 1280, "height": height})
+    # A palette is enough for a screen, and a third of the bytes.
+    with Image.open(DOCS / name) as picture:
+        colors = picture.convert("RGB").quantize(256, kmeans=2)
+    colors.save(DOCS / name, optimize=True)
 
 
 @contextmanager
@@ -151,6 +180,7 @@ def send_all(browser: Browser, site: str, state: dict[str, object], photographs:
     urls = []
     for photograph in photographs:
         page.goto("/")
+        page.check("#consent")
         page.set_input_files("#photos", photograph)
         link = page.locator(f".queue .result-title a:text-is('{photograph.name}')")
         urls.append(link.get_attribute("href", timeout=30_000) or "")

@@ -23,7 +23,7 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
     gray = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(gray, (SAMPLED, SAMPLED), interpolation=cv2.INTER_AREA).astype(np.float32)
     lowest = cv2.dct(small)[:FREQUENCIES, :FREQUENCIES].ravel()
-    # The first is the brightness: the median leaves it out, and its bit is set in every picture but a black one.
+    # The first is the brightness: the median leaves it out, and only a black picture lacks its bit.
     bits = np.packbits(lowest > np.median(lowest[1:]))
     return int.from_bytes(bits.tobytes(), "big", signed=True)
 
