@@ -105,19 +105,24 @@ def main() -> None:
 def _compare(site: Site, fer: FerReference | None, name: str, path: Path, *, rounds: int) -> None:
     data = path.read_bytes()
     times: Times = defaultdict(list)
-    theirs: list[float] = []
+    theirs: Times = defaultdict(list)
     for warm_up in (True, *[False] * rounds):
         faces = site.read(data, defaultdict(list) if warm_up else times)
         if fer:
             answer = fer.read(path)
-            theirs += [] if warm_up else [answer["cpu_ms"]]
+            for kind in () if warm_up else ("cpu_ms", "face_cpu_ms"):
+                theirs[kind] += [answer[kind]] if answer[kind] else []
     total = [sum(stages) for stages in zip(*times.values(), strict=True)]
     print(
         f"{name:12} {faces:5}", *(f"{median(times[stage]):9.1f}" for stage in STAGES), f"{median(total):9.1f}"
     )
-    if theirs:
-        share = median(total) / median(theirs)
-        print(f"{'':18} fer takes {median(theirs):.1f} ms; this takes {share:.2f} of it")
+    ours = {"cpu_ms": median(total), "face_cpu_ms": median(times["classify"]) / faces}
+    for kind, what in (("cpu_ms", "in all"), ("face_cpu_ms", "to classify one face")):
+        if theirs[kind]:
+            reference = median(theirs[kind])
+            print(
+                f"{'':18} {what}, fer takes {reference:.2f} ms; this, {ours[kind] / reference:.2f} times that"
+            )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 CARD_FORMAT = 1
 REQUIRED = ("format", "sha256", "label_set", "labels", "estimator", "preprocessing", "threshold")
 LABELS = "labels"
@@ -85,28 +82,3 @@ def check_labels(metadata: dict[str, str], card: dict[str, Any]) -> None:
             f"The artifact's labels are {', '.join(own)}; its model card says {', '.join(card['labels'])}. "
             "They must be the same, in the same order."
         )
-
-
-def halve_weights(onnx_bytes: bytes) -> bytes:
-    """Store the large float32 tensors as float16, to be widened when the model is loaded.
-
-    Halves the file; the arithmetic stays in float32. Weights are rounded to 11 bits of precision.
-    """
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load_from_string(onnx_bytes)
-    casts = []
-    for tensor in model.graph.initializer:
-        values: NDArray[Any] = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < 1024:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}/half"))
-        casts.append(onnx.helper.make_node("Cast", [f"{name}/half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    serialized: bytes = model.SerializeToString()
-    return serialized

@@ -180,6 +180,14 @@ def hold_out(faces: FaceSet, *, share: float) -> tuple[FaceSet, FaceSet]:
     return faces.take(~held), faces.take(held)
 
 
+def targets(faces: FaceSet, *, votes_share: float) -> NDArray[np.float32]:
+    """(N, K) float32 rows that sum to 1: the official label, mixed with FER+'s votes where there are any."""
+    official = np.eye(len(faces.names), dtype=np.float32)[faces.labels]
+    counts = faces.votes.sum(axis=1, keepdims=True)
+    voted = np.divide(faces.votes, counts, out=official.copy(), where=counts > 0)
+    return (1 - votes_share) * official + votes_share * voted
+
+
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, 256) rows of mean 0 and length 1, so that a product is a correlation; a flat image gives zeros."""
     small = [cv2.resize(image, (GLANCE, GLANCE), interpolation=cv2.INTER_AREA) for image in images]

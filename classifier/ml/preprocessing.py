@@ -5,12 +5,14 @@ The model card names the recipe (`Preprocessing`), so that an artifact carries i
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from .features import FEATURES, SIDE, extract
 
 CROP_SIDE = 112
 """Side of the canonical crop, in pixels, that `vision.align` makes."""
@@ -21,19 +23,27 @@ MIN_STD = 4.0
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Gray, shrunk to `side` × `side` by area, each image standardised to mean 0 and deviation 1."""
+    """Gray, shrunk to `side` × `side` by area; then what the estimator takes.
+
+    features: names from `features.FEATURES`; without any, the pixels, each image standardised to mean 0 and
+    deviation 1. Features are of faces of 48 × 48.
+    """
 
     side: int = 48
+    features: tuple[str, ...] = ()
 
     def to_card(self) -> dict[str, Any]:
-        return asdict(self) | {"color": "gray", "normalize": "per-image"}
+        recipe = {"side": self.side, "color": "gray"}
+        return recipe | ({"features": list(self.features)} if self.features else {"normalize": "per-image"})
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Preprocessing:
         """Raises ValueError for a recipe that this code does not know."""
-        if card.get("color") != "gray" or card.get("normalize") != "per-image":
+        known = cls(int(card.get("side", 0)), tuple(card.get("features", ())))
+        wrong_side = known.side != SIDE if known.features else known.side < 1
+        if wrong_side or set(known.features) - set(FEATURES) or known.to_card() != card:
             raise ValueError(f"This preprocessing is not known here: {card}")
-        return cls(side=int(card["side"]))
+        return known
 
     def gray(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(N, S, S, 3) uint8 RGB or (N, S, S) uint8 gray, of any S, to (N, side, side) uint8."""
@@ -53,5 +63,6 @@ class Preprocessing:
         return ((images - mean) / np.maximum(std, MIN_STD))[..., None]
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S, 3) or (N, S, S) uint8 to (N, side, side, 1) float32."""
-        return self.standardize(self.gray(crops))
+        """(N, S, S, 3) or (N, S, S) uint8 to (N, side, side, 1) float32, or to (N, D) with features."""
+        gray = self.gray(crops)
+        return extract(gray, self.features) if self.features else self.standardize(gray)

@@ -16,6 +16,7 @@ from classifier.ml.dataset import (
     near_duplicates_of,
     read_fer2013,
     read_folder,
+    targets,
     without_duplicates_of,
 )
 
@@ -208,3 +209,10 @@ def test_duplicates_are_never_parted_by_holding_out() -> None:
     assert 80 < len(held) < 160
     assert len(rest) + len(held) == 400
     assert not set(rest.digests()) & set(held.digests())
+
+
+def test_votes_are_mixed_into_the_targets(fer_file: Path, votes_file: Path) -> None:
+    faces = read_fer2013(fer_file, votes=votes_file)["Training"].take(np.array([0]))
+    np.testing.assert_allclose(targets(faces, votes_share=0.4), [[0.96, 0.04, 0, 0, 0, 0, 0]], atol=1e-6)
+    unvoted = read_fer2013(fer_file)["Training"].take(np.array([0]))
+    np.testing.assert_allclose(targets(unvoted, votes_share=0.4), [[1, 0, 0, 0, 0, 0, 0]])

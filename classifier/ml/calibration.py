@@ -1,0 +1,35 @@
+"""Honest percentages: scores become probabilities, and a confidence is found under which to say "unsure"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+
+def fit_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    """The T for which softmax(logits / T) has the least log-loss; logits: (N, K), labels: (N,).
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+
+    def loss(log_t: float) -> float:
+        scores = log_softmax(logits / np.exp(log_t), axis=1)
+        return float(-scores[np.arange(len(labels)), labels].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
+def choose_threshold(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64], *, accuracy: float = 0.8
+) -> float:
+    """The lowest confidence such that the answers from it up are right at least `accuracy` of the time."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    for threshold in np.round(np.arange(0, 1, 0.01), 2):
+        answered = confidence >= threshold
+        if answered.any() and right[answered].mean() >= accuracy:
+            return float(threshold)
+    return 1.0

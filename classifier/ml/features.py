@@ -1,0 +1,164 @@
+"""Hand-crafted features of a face: what the SVM family sees. Nothing here is learned.
+
+Each function takes (N, 48, 48) uint8 gray faces and returns (N, D) float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import pywt
+from numpy.typing import NDArray
+
+SIDE = 48
+
+ORIENTATIONS = 8
+_ANGLES = np.arange(ORIENTATIONS) * 2 * np.pi / ORIENTATIONS
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]).astype(np.float32)
+_ACROSS = np.array([[-1, 0, 1]], np.float32)
+
+# side of one of a descriptor's 4 × 4 cells -> step between descriptors, all in pixels
+DESCRIPTORS = {3: 3, 4: 3, 6: 4}
+CELLS = 4
+DESCRIPTOR = CELLS * CELLS * ORIENTATIONS
+
+HOG_CELLS = (4, 6, 8)
+WAVELET = "bior2.2"
+LBP_GRID = 6
+
+
+def orientation_maps(face: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(48, 48) to (48, 48, 8): at each pixel, the gradient's length spread over eight directions.
+
+    The share of a direction is the cube of the cosine of the angle to it, nothing beyond 90°.
+    """
+    pixels = face.astype(np.float32)
+    along = cv2.filter2D(pixels, -1, _ACROSS, borderType=cv2.BORDER_REPLICATE)
+    down = cv2.filter2D(pixels, -1, _ACROSS.T, borderType=cv2.BORDER_REPLICATE)
+    projected = np.maximum(np.stack([along, down], axis=-1) @ _DIRECTIONS, 0)
+    squared = along * along + down * down
+    return projected**3 / (squared + 1e-3)[..., None]
+
+
+def descriptors_a_side(cell: int) -> int:
+    """How many descriptors with cells of `cell` pixels stand in a row."""
+    return (SIDE - CELLS * cell) // DESCRIPTORS[cell] + 1
+
+
+def dense_descriptors(face: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(48, 48) to (P, 128): histograms of orientation in 4 × 4 cells, on a grid, at three sizes.
+
+    After Lowe, "Distinctive Image Features", IJCV 2004, upright and dense; the sizes in the order of
+    DESCRIPTORS, each from left to right and from top to bottom.
+    """
+    maps = orientation_maps(face)
+    return np.concatenate([_descriptors(maps, cell, step) for cell, step in DESCRIPTORS.items()])
+
+
+def _descriptors(maps: NDArray[np.float32], cell: int, step: int) -> NDArray[np.float32]:
+    sums = cv2.boxFilter(
+        maps, -1, (cell, cell), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    count = descriptors_a_side(cell)
+    reach = step * (count - 1) + 1
+    found = np.empty((count, count, CELLS * CELLS, ORIENTATIONS), np.float32)
+    for row in range(CELLS):
+        for column in range(CELLS):
+            y, x = row * cell, column * cell
+            found[:, :, row * CELLS + column] = sums[y : y + reach : step, x : x + reach : step]
+    rows = found.reshape(count * count, DESCRIPTOR)
+    return _unit(np.minimum(_unit(rows, 8.0), 0.2), 1e-3)
+
+
+def _unit(rows: NDArray[np.float32], softening: float) -> NDArray[np.float32]:
+    """Each row over its length; `softening` is added to that, so that flat regions stay near zero."""
+    return rows / (np.sqrt(np.einsum("ij,ij->i", rows, rows)) + softening)[:, None]
+
+
+def descriptors(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The dense descriptors, row after row."""
+    return np.stack([dense_descriptors(face).ravel() for face in faces])
+
+
+def hog(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Histograms of oriented gradients at three sizes of cell, in blocks of 2 × 2 cells.
+
+    Dalal & Triggs, "Histograms of Oriented Gradients", CVPR 2005; with eight signed orientations.
+    """
+    return np.stack([_hog(orientation_maps(face)) for face in faces])
+
+
+def _hog(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    parts = []
+    for cell in HOG_CELLS:
+        count = SIDE // cell
+        cells = maps.reshape(count, cell, count, cell, ORIENTATIONS).sum(axis=(1, 3))
+        blocks = np.concatenate([cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]], axis=-1)
+        parts.append(np.minimum(_unit(blocks.reshape(-1, 4 * ORIENTATIONS), 16.0), 0.25).ravel())
+    return np.concatenate(parts)
+
+
+def wavelets(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The standardised face's wavelet coefficients of the second level: a 12 × 12 picture and its details.
+
+    Mallat, "A Theory for Multiresolution Signal Decomposition", PAMI 1989; with biorthogonal 2.2 splines.
+    """
+    pixels = faces.astype(np.float32)
+    pixels -= pixels.mean(axis=(1, 2), keepdims=True)
+    pixels /= np.maximum(pixels.std(axis=(1, 2), keepdims=True), 4.0)
+    coarse, *_ = pywt.wavedec2(pixels, WAVELET, mode="periodization", level=1)
+    picture, details = pywt.dwt2(coarse, WAVELET, mode="periodization")
+    return np.concatenate([part.reshape(len(faces), -1) for part in (picture, *details)], axis=1)
+
+
+def lbp(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Histograms of the 59 uniform local binary patterns in 6 × 6 parts of the face; square roots of shares.
+
+    Ahonen et al., "Face Description with Local Binary Patterns", PAMI 2006.
+    """
+    middle = faces[:, 1:-1, 1:-1]
+    codes = np.zeros(middle.shape, np.uint8)
+    for bit, (y, x) in enumerate(((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))):
+        codes |= (faces[:, y : y + SIDE - 2, x : x + SIDE - 2] >= middle).astype(np.uint8) << bit
+    place = np.arange(SIDE - 2) * LBP_GRID // (SIDE - 2)
+    part = place[:, None] * LBP_GRID + place[None]
+    parts = LBP_GRID * LBP_GRID
+    whole = (np.arange(len(faces))[:, None, None] * parts + part) * _PATTERNS + _UNIFORM[codes]
+    counts = np.bincount(whole.ravel(), minlength=len(faces) * parts * _PATTERNS)
+    shares = counts.reshape(len(faces), parts, _PATTERNS) * (parts / (SIDE - 2) ** 2)
+    return np.sqrt(shares).reshape(len(faces), -1).astype(np.float32)
+
+
+def _uniform_patterns() -> NDArray[np.int64]:
+    """(256,): the place of each pattern with at most two changes around the circle; 0 for all others."""
+    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
+    uniform = (bits != np.roll(bits, 1, axis=1)).sum(axis=1) <= 2
+    return np.where(uniform, np.cumsum(uniform), 0)
+
+
+_UNIFORM = _uniform_patterns()
+_PATTERNS = int(_UNIFORM.max()) + 1
+
+FEATURES: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]] = {
+    "descriptors": descriptors,
+    "hog": hog,
+    "lbp": lbp,
+    "wavelets": wavelets,
+}
+
+
+def extract(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float32]:
+    """(N, 48, 48) uint8 to (N, D) float32: the named features side by side.
+
+    Raises ValueError for a name that is not in FEATURES.
+    """
+    if unknown := [name for name in names if name not in FEATURES]:
+        raise ValueError(f"There are no features {', '.join(unknown)}; choose from {', '.join(FEATURES)}")
+    return np.concatenate([FEATURES[name](faces) for name in names], axis=1)
+
+
+def width(name: str) -> int:
+    """How many numbers the feature has."""
+    return FEATURES[name](np.zeros((1, SIDE, SIDE), np.uint8)).shape[1]

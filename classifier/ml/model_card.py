@@ -1,0 +1,65 @@
+"""What an artifact's model card says, the same for every family."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from . import artifact as artifacts
+from .calibration import choose_threshold
+from .dataset import FaceSet
+from .evaluate import measure
+from .preprocessing import Preprocessing
+from .runtime import Classifier
+
+INTENDED_USE = (
+    "Reads the expression on a face in a photograph; not what a person feels. Not for use on people at work "
+    "or in education (EU AI Act, Article 5(1)(f)). The labels are a crowd's opinion of web pictures; "
+    "the recall of each label is under metrics."
+)
+LIBRARIES = ("keras", "numpy", "onnxruntime", "scikit-learn", "tensorflow")
+
+
+def calibrated_card(
+    artifact: bytes,
+    *,
+    estimator: str,
+    preprocessing: Preprocessing,
+    held: FaceSet,
+    temperature: float,
+) -> dict[str, Any]:
+    """All that serving needs. The threshold is read off the artifact itself, on the faces of `held`."""
+    card: dict[str, Any] = {
+        "format": artifacts.CARD_FORMAT,
+        "sha256": artifacts.sha256(artifact),
+        "label_set": "expressions",
+        "labels": list(held.names),
+        "estimator": estimator,
+        "preprocessing": preprocessing.to_card(),
+        "threshold": 0.0,
+        "calibration": {"method": "temperature", "temperature": round(temperature, 4), "faces": len(held)},
+    }
+    card["threshold"] = choose_threshold(Classifier.load(artifact, card).predict(held.images), held.labels)
+    return card
+
+
+def provenance(
+    artifact: bytes, card: dict[str, Any], *, training: FaceSet, voted: bool, test: FaceSet
+) -> dict[str, Any]:
+    """What it learned from, with what software, and how good it is on FER2013's public test."""
+    answers = Classifier.load(artifact, card).predict(test.images)
+    return {
+        "intended_use": INTENDED_USE,
+        "dataset": {
+            "name": "FER2013 Training, without near-duplicates of PublicTest",
+            "votes": "FER+" if voted else None,
+            "faces": len(training),
+            "sha256": training.digest(),
+            "licence": "research use; the pictures are not distributed with the weights",
+        },
+        "metrics": {
+            "FER2013 PublicTest": measure(answers, test.labels, test.names, threshold=card["threshold"])
+        },
+        "environment": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+    }

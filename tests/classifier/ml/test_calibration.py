@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classifier.ml import calibration
+
+
+def test_temperature_cools_a_boastful_network() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 5)).astype(np.float32)
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(5, p=p / p.sum()) for p in odds.astype(np.float64)])
+    assert calibration.fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_the_threshold_is_the_lowest_that_is_right_often_enough() -> None:
+    confidence = np.linspace(0.5, 0.99, 50, dtype=np.float32)
+    labels = (confidence < 0.7).astype(np.int64)  # wrong below 0.7, right from there on
+    threshold = calibration.choose_threshold(np.stack([confidence, 1 - confidence], axis=1), labels)
+    answered = confidence >= threshold
+    assert 0.5 < threshold < 0.7
+    assert (labels[answered] == 0).mean() >= 0.8

@@ -1,0 +1,111 @@
+"""A small kernel machine, really trained, on faces that are bars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from classifier.ml import artifact as artifacts
+from classifier.ml import svm
+from classifier.ml.dataset import FaceSet, read_fer2013
+from classifier.ml.embedding import FEATURES, FaceEmbedding
+from classifier.ml.preprocessing import Preprocessing
+from classifier.ml.runtime import Classifier
+
+RECIPE = replace(svm.QUICK, searched=70, centres=200, copies=1, words=16, held_out=0.2)
+SMALL = FaceEmbedding(words=16, components=(24, 12, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def trained(fer_file: Path, votes_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return svm.train(data=fer_file, votes=votes_file, output=tmp_path_factory.mktemp("svm"), recipe=RECIPE)
+
+
+@pytest.fixture(scope="module")
+def faces(fer_file: Path) -> FaceSet:
+    return read_fer2013(fer_file)["Training"]
+
+
+def test_training_learns_and_the_card_has_the_table_of_the_search(trained: Path, fer_file: Path) -> None:
+    artifact, card = artifacts.read(trained)
+    test = read_fer2013(fer_file)["PublicTest"]
+    answers = Classifier.load(artifact, card).predict(test.images)
+    assert (answers.argmax(axis=1) == test.labels).mean() > 0.35, "chance is 0.14"
+    table = card["training"]["grid"]
+    assert {row["estimator"] for row in table} == {
+        "KernelMachine",
+        "LogisticRegression",
+        "RandomForestClassifier",
+    }
+    assert table == sorted(table, key=lambda row: -row["accuracy"])
+    assert card["preprocessing"] == {"side": 48, "color": "gray", "features": list(FEATURES)}
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        svm.KernelMachine(),
+        LogisticRegression(max_iter=200),
+        RandomForestClassifier(n_estimators=20, random_state=0),
+    ],
+    ids=lambda classifier: type(classifier).__name__,
+)
+def test_the_exported_graph_answers_as_the_pipeline(
+    classifier: object, faces: FaceSet, fer_file: Path
+) -> None:
+    pipeline = svm.fit(
+        Pipeline([("embedding", SMALL), ("classifier", classifier)]), faces, recipe=replace(RECIPE, copies=0)
+    )
+    artifact = artifacts.with_labels(svm.export_onnx(pipeline, temperature=0.5), faces.names)
+    card = {
+        "format": artifacts.CARD_FORMAT,
+        "sha256": artifacts.sha256(artifact),
+        "label_set": "expressions",
+        "labels": list(faces.names),
+        "estimator": "svm",
+        "preprocessing": Preprocessing(features=FEATURES).to_card(),
+        "threshold": 0.5,
+    }
+    images = read_fer2013(fer_file)["PublicTest"].images
+    told = svm.scores(pipeline, images) / 0.5
+    expected = np.exp(told) / np.exp(told).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(Classifier.load(artifact, card).predict(images), expected, atol=0.05)
+
+
+def test_large_matrices_are_stored_in_bytes(trained: Path) -> None:
+    for tensor in onnx.load(trained).graph.initializer:
+        if np.prod(tensor.dims) >= svm.LARGE:
+            assert tensor.data_type == onnx.TensorProto.INT8, tensor.name
+
+
+def test_a_kernel_machine_learns_shares_as_well_as_classes() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)).astype(np.float32)
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    of_classes = svm.KernelMachine(centres=200).fit(X[:200], y[:200])
+    assert of_classes.score(X[200:], y[200:]) > 0.85
+    of_shares = svm.KernelMachine(centres=200).fit(X[:200], np.eye(2)[y[:200]])
+    np.testing.assert_allclose(of_shares.decision_function(X), of_classes.decision_function(X), atol=1e-5)
+
+
+def test_fewer_centres_than_faces_cost_little() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 3)).astype(np.float32)
+    y = (np.linalg.norm(X, axis=1) > 1.5).astype(int)
+    assert svm.KernelMachine(centres=60).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+
+
+def test_the_command_says_what_is_wrong_with_its_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        svm.main(["--data", str(tmp_path / "none.csv"), "--output", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert "none.csv" in capsys.readouterr().err
