@@ -163,11 +163,10 @@ class UploadQuerySet(models.QuerySet["Upload"]):
             models.Prefetch("predictions", queryset=shown, to_attr="shown_predictions")  # type: ignore[no-redef]
         )
         if opinions:
-            faces = faces.prefetch_related(
-                models.Prefetch(
-                    "feedback", Feedback.objects.select_related("label"), to_attr="given_feedback"
-                ),
-                models.Prefetch("decisions", Decision.objects.select_related("label"), to_attr="decided"),
+            given, decided = (model.objects.select_related("label") for model in (Feedback, Decision))
+            faces = faces.prefetch_related(  # type: ignore[no-redef]
+                models.Prefetch("feedback", given, to_attr="given_feedback"),
+                models.Prefetch("decisions", decided, to_attr="decided"),
             )
         return self.prefetch_related(models.Prefetch("faces", queryset=faces))
 

@@ -4,8 +4,8 @@
     python docs/screenshots.py http://127.0.0.1:8000 --readme   the pictures of the README alone
 
 It signs up an account of its own, offers sample photographs that ship with scikit-image and matplotlib, and
-deletes that account in the end. Labelers' pages are among them where SUPERUSER_PASSWORD is set; of a site that
-has nothing else, for they show whatever waits first.
+deletes that account in the end. Labelers' pages are among them where SUPERUSER_PASSWORD is set. They show
+whatever waits first: ask a site that has nothing else.
 """
 
 from __future__ import annotations
