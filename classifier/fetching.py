@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import PurePosixPath
-from tempfile import SpooledTemporaryFile
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import certifi
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+
+from .temporary import as_upload, temporary_file
 
 SECONDS = 10.0
 MAX_REDIRECTS = 3
@@ -148,16 +149,11 @@ def _receive(response: http.client.HTTPResponse, parts: SplitResult, deadline: f
         raise FetchError(f"The address answers {response.status}, not with a photograph.")
     if not response.headers.get_content_type().startswith("image/"):
         raise FetchError("The address answers with something that is no picture.")
-    file = SpooledTemporaryFile(  # noqa: SIM115 - whoever gets it, closes it
-        max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR
-    )
+    file = temporary_file()
     announced = response.length or 0
     while max(announced, file.tell()) <= settings.MAX_UPLOAD_BYTES and (chunk := response.read(CHUNK_BYTES)):
         file.write(chunk)
     _left(deadline)
-    size = max(announced, file.tell())
-    if size > settings.MAX_UPLOAD_BYTES:
+    if max(announced, file.tell()) > settings.MAX_UPLOAD_BYTES:
         raise FetchError(f"The photograph is larger than {settings.MAX_UPLOAD_MB} MB.")
-    file.seek(0)
-    name = PurePosixPath(unquote(parts.path)).name or "photograph"
-    return UploadedFile(file, name, size=size)
+    return as_upload(file, PurePosixPath(unquote(parts.path)).name or "photograph")

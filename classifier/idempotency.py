@@ -10,6 +10,8 @@ from django.db import IntegrityError
 from .models import Upload, User
 from .pipeline import store_photograph
 
+CHUNK_BYTES = 65_536
+
 
 class KeyReusedError(ValueError):
     """The key came before, with another photograph or other options."""
@@ -41,7 +43,8 @@ def _known(owner: User, key: str, digest: str) -> Upload | None:
 
 def _digest(file: IO[bytes], how: dict[str, Any]) -> str:
     options = {name: how[name] for name in ("consent", "label_set")}
-    digest = hashlib.file_digest(file, "sha256")
-    digest.update(repr(sorted(options.items())).encode())
+    digest = hashlib.sha256(repr(sorted(options.items())).encode())
+    while chunk := file.read(CHUNK_BYTES):
+        digest.update(chunk)
     file.seek(0)
     return digest.hexdigest()

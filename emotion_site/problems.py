@@ -41,7 +41,7 @@ INVALID = Kind(
     "invalid",
     400,
     "Something in the request is wrong",
-    "`errors` names each field or parameter at fault and says what it accepts.",
+    "Each of its errors names a field or parameter, and says what that accepts.",
 )
 PHOTOGRAPH_UNREADABLE = Kind(
     "photograph-unreadable",

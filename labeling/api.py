@@ -30,7 +30,7 @@ class DatasetExport(ApiView):
 
     @extend_schema(
         operation_id="export_dataset",
-        summary="The curated dataset: a row of `label,pixels` for each example",
+        summary="The curated dataset as CSV: label and pixels of each example",
         parameters=[LabelSetQuery],
         responses=responses(file_of("text/csv"), INVALID),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from django.conf import settings
@@ -14,6 +13,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from classifier.pipeline import TURN
+from classifier.temporary import as_upload, temporary_file
 from emotion_site.problems import INVALID, NOT_A_PHOTOGRAPH, ProblemError
 from emotion_site.upload_limits import CHUNK_BYTES
 
@@ -71,19 +71,6 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def temporary_file() -> SpooledTemporaryFile[bytes]:
-    """In memory while it is small, then on the disk that is made for photographs."""
-    return SpooledTemporaryFile(
-        max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR
-    )
-
-
-def as_upload(file: SpooledTemporaryFile[bytes], name: str = UNNAMED) -> UploadedFile:
-    size = file.tell()
-    file.seek(0)
-    return UploadedFile(file, name, size=size)
-
-
 def _decode(text: str) -> UploadedFile:
     if text[:5].lower() == "data:":
         head, _, text = text.partition(",")
@@ -102,4 +89,4 @@ def _decode(text: str) -> UploadedFile:
     if len(content) > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
         file.rollover()  # before it holds all of it once more
     file.write(content)
-    return as_upload(file)
+    return as_upload(file, UNNAMED)

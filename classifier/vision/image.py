@@ -154,7 +154,8 @@ def make_thumbnail(pixels: Pixels, *, long_side: int = 360) -> bytes:
     # The mean of whole blocks takes a fifth of the time; what is left over at an edge goes.
     size = width // block, height // block
     whole = pixels[: size[1] * block, : size[0] * block]
-    return encode_jpeg(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), quality=82)
+    small = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+    return encode_jpeg(np.asarray(small, np.uint8), quality=82)
 
 
 def _open(data: bytes) -> ImageFile:

@@ -1,6 +1,14 @@
 // The API's calls, from openapi.json, to read and to try. Whoever is signed in here needs no token.
 
 const place = document.getElementById("api");
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+function follow() {
+  document.documentElement.classList.toggle("dark-mode", dark.matches);
+}
+
+dark.addEventListener("change", follow);
+follow();
 
 SwaggerUIBundle({
   url: place.dataset.schema,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -26,7 +27,7 @@ def labelers_api() -> Client:
 
 def test_a_labeler_gets_what_the_export_writes(labelers_api: Client, tmp_path: Path) -> None:
     call_command("import_dataset", fer_file(tmp_path / "fer.csv", fer_rows(range(3))), stdout=io.StringIO())
-    answer = labelers_api.get(EXPORT)
+    answer: Any = labelers_api.get(EXPORT)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv")
     assert answer["Content-Disposition"] == 'attachment; filename="expressions.csv"'
     lines = csv_lines(LabelSet.objects.get(slug="expressions"))
@@ -38,7 +39,8 @@ def test_a_labeler_gets_what_the_export_writes(labelers_api: Client, tmp_path: P
 
 def test_another_label_set_can_be_named(labelers_api: Client) -> None:
     LabelSet.objects.create(slug="names", name="Names")
-    assert b"".join(labelers_api.get(f"{EXPORT}?label_set=names").streaming_content) == b"label,pixels\r\n"
+    answer: Any = labelers_api.get(f"{EXPORT}?label_set=names")
+    assert b"".join(answer.streaming_content) == b"label,pixels\r\n"
     assert labelers_api.get(f"{EXPORT}?label_set=colors").status_code == 400
 
 

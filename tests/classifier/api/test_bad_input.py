@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
@@ -20,7 +19,7 @@ from tests.photographs import astronaut
 
 PREDICTIONS = "/api/v1/predictions/"
 pytestmark = pytest.mark.django_db
-Send = Callable[[Client], HttpResponse]
+Send = Callable[[Client], Any]
 
 
 @pytest.fixture(autouse=True)
@@ -37,14 +36,14 @@ def fields(**sent: Any) -> Send:
 
 
 def file(content: bytes | Callable[[], bytes], **more: Any) -> Send:
-    def send(api: Client) -> HttpResponse:
+    def send(api: Client) -> Any:
         data = content if isinstance(content, bytes) else content()
         return api.post(PREDICTIONS, {"image": SimpleUploadedFile("a.jpg", data), **more})
 
     return send
 
 
-def two_files(api: Client) -> HttpResponse:
+def two_files(api: Client) -> Any:
     return api.post(PREDICTIONS, {"image": [SimpleUploadedFile(f"{n}.jpg", astronaut()) for n in "ab"]})
 
 

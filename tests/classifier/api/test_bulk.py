@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -49,7 +48,7 @@ def zip_of(files: dict[str, bytes]) -> bytes:
     return archive.getvalue()
 
 
-def send(api: Client, archive: bytes, **fields: Any) -> HttpResponse:
+def send(api: Client, archive: bytes, **fields: Any) -> Any:
     return api.post(BULK, {"archive": SimpleUploadedFile("a.zip", archive), **fields})
 
 

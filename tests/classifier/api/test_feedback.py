@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from classifier.models import Feedback, User
@@ -15,7 +14,7 @@ from tests.factories import make_upload
 pytestmark = pytest.mark.django_db
 
 
-def say(api: Client, face_id: object, **said: Any) -> HttpResponse:
+def say(api: Client, face_id: object, **said: Any) -> Any:
     return api.post(f"/api/v1/faces/{face_id}/feedback/", json.dumps(said), content_type="application/json")
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
@@ -27,7 +27,7 @@ from tests.factories import make_active_model
 from tests.photographs import astronaut
 
 PUBLIC = "127.0.0.2"
-Reply = Callable[[BaseHTTPRequestHandler], None]
+Reply = Callable[[BaseHTTPRequestHandler], object]
 
 
 @contextmanager
@@ -303,7 +303,7 @@ def test_some_threads_are_left_for_everybody_else() -> None:
     assert fetching.SLOTS._value == slots
 
 
-def ask(api: Client, url: str) -> HttpResponse:
+def ask(api: Client, url: str) -> Any:
     return api.post("/api/v1/predictions/", json.dumps({"url": url}), content_type="application/json")
 
 

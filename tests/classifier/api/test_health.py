@@ -86,7 +86,8 @@ class TestReady:
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_worker_beats_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Heartbeat, "EVERY", timedelta(seconds=0.01))
-    stop, beats = threading.Event(), []
+    stop = threading.Event()
+    beats: list[None] = []
 
     def third_time_fails() -> None:
         beats.append(None)

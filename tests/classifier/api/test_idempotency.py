@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
@@ -27,7 +26,7 @@ def model(db: None) -> None:
     make_active_model()
 
 
-def send(api: Client, key: str = "k1", content: bytes | None = None, **fields: Any) -> HttpResponse:
+def send(api: Client, key: str = "k1", content: bytes | None = None, **fields: Any) -> Any:
     image = SimpleUploadedFile("a.jpg", content or astronaut())
     return api.post(PREDICTIONS, {"image": image, **fields}, headers={"Idempotency-Key": key})
 

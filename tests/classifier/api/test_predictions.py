@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from PIL import Image
 from pytest_django import Settings
@@ -33,12 +32,12 @@ def model(db: None) -> ModelVersion:
     return make_active_model(favourite="surprise")
 
 
-def send_file(api: Client, content: bytes | None = None, **fields: Any) -> HttpResponse:
+def send_file(api: Client, content: bytes | None = None, **fields: Any) -> Any:
     image = SimpleUploadedFile("collins.jpg", content or astronaut(), "image/jpeg")
     return api.post(PREDICTIONS, {"image": image, **fields})
 
 
-def send_json(api: Client, **fields: Any) -> HttpResponse:
+def send_json(api: Client, **fields: Any) -> Any:
     return api.post(PREDICTIONS, json.dumps(fields), content_type="application/json")
 
 
