@@ -94,7 +94,7 @@ def _suspicions(judged: _Labelled) -> NDArray[np.float64]:
     from cleanlab.rank import get_label_quality_scores
 
     probabilities = _out_of_sample(judged)
-    issues = find_label_issues(judged.labels, probabilities, filter_by="confident_learning", n_jobs=1)
+    issues = find_label_issues(judged.labels, probabilities, filter_by="both", n_jobs=1)
     quality = get_label_quality_scores(judged.labels, probabilities)
     return np.where(issues, 1 - quality, -1.0)
 

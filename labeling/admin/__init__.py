@@ -1,5 +1,5 @@
 """What labelers and curators see in the admin."""
 
-from . import review
+from . import dataset, review
 
-__all__ = ["review"]
+__all__ = ["dataset", "review"]

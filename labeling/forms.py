@@ -1,0 +1,54 @@
+"""What curators fill in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from classifier.models import Label, LabelSet
+
+
+class ImportForm(forms.Form):
+    given = forms.FileField(
+        label=_("File"),
+        help_text=_(
+            "FER2013 (.csv, .csv.gz, .csv.xz), a CSV of label and pixels, a frozen .parquet, or a .zip with "
+            "a folder of pictures for each label."
+        ),
+    )
+    votes = forms.FileField(
+        label=_("FER+ votes"), required=False, help_text=_("fer2013new.csv, beside a file of FER2013.")
+    )
+    detect = forms.BooleanField(
+        label=_("The pictures are photographs: find the face in each"), required=False
+    )
+
+
+class ExportForm(forms.Form):
+    format_name = forms.ChoiceField(
+        label=_("Format"),
+        choices=[
+            ("csv", _("CSV: label and gray values")),
+            ("folders", _("ZIP: a folder for each label")),
+            ("parquet", _("Parquet: everything")),
+        ],
+    )
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"), max_length=300, help_text=_("It stays in the history of each example.")
+    )
+
+
+class RelabelForm(ReasonForm):
+    label = forms.ModelChoiceField(
+        Label.objects.none(), label=_("They show"), empty_label=_("Choose a label")
+    )
+    field_order = ["label", "reason"]
+
+    def __init__(self, *args: Any, label_set: LabelSet, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["label"].queryset = label_set.labels.all()  # type: ignore[attr-defined]

@@ -1,0 +1,60 @@
+"""One piece of long work on the dataset: how far it is, what came of it, and the word to go on."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import PurePosixPath
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from labeling.jobs import UNFINISHED, JobRefusedError, confirm_import, state_of
+from labeling.models import DatasetJob, Example
+
+from .review import admin_page
+
+REFRESH_SECONDS = 2
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Comes again by itself until the work has ended, with or without scripts. POST confirms an import."""
+    found = get_object_or_404(DatasetJob.objects.select_related("label_set", "requested_by"), pk=job_id)
+    if request.method == "POST":
+        return _confirm(request, found)
+    state = state_of(found)
+    title = _("%(kind)s: %(label_set)s") % {
+        "kind": found.get_kind_display().capitalize(),
+        "label_set": found.label_set.name,
+    }
+    page = admin_page(request, title, job=found, state=state, unfinished=state in UNFINISHED)
+    response = render(request, "labeling/job.html", page | {"opts": Example._meta})
+    if state in UNFINISHED:
+        response["Refresh"] = str(REFRESH_SECONDS)
+    return response
+
+
+def _confirm(request: HttpRequest, found: DatasetJob) -> HttpResponse:
+    if not request.user.has_perm("labeling.import_examples"):
+        raise PermissionDenied
+    try:
+        confirm_import(found)
+    except JobRefusedError as error:
+        messages.error(request, str(error))
+    return redirect("admin:labeling_dataset_job", found.pk)
+
+
+@require_safe
+def job_file(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
+    found = get_object_or_404(DatasetJob.objects.select_related("label_set"), pk=job_id)
+    try:
+        file = found.file.open("rb")
+    except (FileNotFoundError, ValueError) as error:
+        raise Http404 from error
+    suffix = PurePosixPath(str(found.file.name)).suffix
+    name = f"{found.label_set.slug}-{found.created_at:%Y-%m-%d}{suffix}"
+    return FileResponse(file, as_attachment=True, filename=name)
