@@ -32,6 +32,9 @@ def hand(labeler: User, label_set: LabelSet) -> list[ReviewItem]:
     held = mine.order_by().update(leased_until=_lease_end())
     while held < HAND and draw(labeler, label_set):
         held += 1
+    # Only now: what was offered of late is queued already, and to look for the rest takes long.
+    if not held and take_in(label_set):
+        return hand(labeler, label_set)
     return list(mine.select_related("face__upload", "label_set").defer("face__crop"))
 
 
@@ -57,12 +60,7 @@ def count_waiting(label_set: LabelSet, *, at_most: int) -> int:
 
 def draw(labeler: User, label_set: LabelSet) -> bool:
     """Lease one more face to the labeler. False: there is none."""
-    if any(_lease(labeler, item_id) for item_id in _next_faces(labeler, label_set)):
-        return True
-    # Only now: what has been offered since is queued already, and looking for the rest takes long.
-    return bool(take_in(label_set)) and any(
-        _lease(labeler, item_id) for item_id in _next_faces(labeler, label_set)
-    )
+    return any(_lease(labeler, item_id) for item_id in _next_faces(labeler, label_set))
 
 
 def _next_faces(labeler: User, label_set: LabelSet) -> Iterator[int]:

@@ -74,10 +74,15 @@ page.addEventListener("submit", (event) => {
   sending = sending.then(() => send(form, body, card));
 });
 
+// Whoever dictates, or rests a hand on the keyboard, can do without keys.
+const keys = page.querySelector("[data-keys]");
+keys.checked = localStorage.getItem("review-keys") !== "off";
+keys.closest("label").hidden = false;
+keys.addEventListener("change", () => localStorage.setItem("review-keys", keys.checked ? "on" : "off"));
+
 // Keys are buttons: each presses the one that bears its name, on the face that shows.
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest("input, select, textarea")) return;
+  if (!keys.checked || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key === "Enter" && event.target.closest("a, button, summary")) return;
   const places = [shown(), page.querySelector(".review-bar"), page.querySelector(".review-help")];

@@ -126,6 +126,23 @@ def test_skip_undo_and_help_by_keyboard(review: Callable[[], Page], ada: User) -
     assert last == first, "the skipped face comes last"
 
 
+def test_keys_can_be_turned_off_and_stay_off(review: Callable[[], Page], ada: User) -> None:
+    offered_upload(ada, shows=["happy"] * 2)
+    page = review()
+    first = number_shown(page)
+    page.keyboard.press("?")
+    page.get_by_label("Answer by keys").uncheck()
+    page.reload()
+    page.keyboard.press("4")
+    page.wait_for_timeout(200)
+    assert number_shown(page) == first
+    page.get_by_text("Keys and rules").click()
+    page.get_by_label("Answer by keys").check()
+    page.keyboard.press("4")
+    settle_down(page)
+    assert Annotation.objects.count() == 1
+
+
 def test_the_same_with_a_pointer(review: Callable[[], Page], ada: User) -> None:
     offered_upload(ada, shows=["happy"] * 4)
     page = review()
