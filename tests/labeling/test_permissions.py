@@ -10,16 +10,24 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import URLPattern, reverse
+from django.urls.converters import (
+    IntConverter,
+    PathConverter,
+    SlugConverter,
+    StringConverter,
+    UUIDConverter,
+)
 
 from classifier.models import User
-from labeling.models import ReviewItem
+from labeling.models import DatasetJob, DatasetVersion, Example, ReviewItem
 from tests.conftest import logged_in
 from tests.factories import make_user
-from tests.labeling.cast import item_of, make_labeler, offered_upload
+from tests.labeling.cast import item_of, label, make_labeler, noise, offered_upload
 
 pytestmark = pytest.mark.django_db
 
 LOG_IN = "/accounts/login/"
+JOB = uuid.uuid4()
 
 
 def patterns() -> Iterator[URLPattern]:
@@ -33,19 +41,33 @@ NAMES = sorted({str(pattern.name) for pattern in patterns()})
 
 @pytest.fixture
 def item(ada: User) -> ReviewItem:
-    return item_of(offered_upload(ada))
+    """One of each kind of thing that the addresses may be about, all with the same number."""
+    item = item_of(offered_upload(ada))
+    happy = label("happy")
+    place = {"group": "g", "split": "train", "digest": "0" * 64, "perceptual_hash": 0}
+    Example.objects.create(
+        pk=item.pk, label_set=item.label_set, label=happy, source="table", crop=noise(0).tobytes(), **place
+    )
+    DatasetVersion.objects.create(
+        pk=item.pk, label_set=item.label_set, digest="0" * 64, size=0, examples=0, counts={}
+    )
+    DatasetJob.objects.create(pk=JOB, kind="export", label_set=item.label_set)
+    return item
 
 
 def address_of(name: str, item: ReviewItem) -> str:
-    """The address with arguments that lead to something where they can."""
+    """The address with arguments that lead to something."""
     pattern = next(pattern for pattern in patterns() if pattern.name == name)
-    kinds = {"int": item.pk, "slug": "expressions", "path": item.pk, "str": item.pk, "uuid": uuid.uuid4()}
-    converters = pattern.pattern.converters
-    values = {
-        argument: kinds[type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")]
-        for argument, converter in converters.items()
+    values: dict[type, object] = {
+        IntConverter: item.pk,
+        StringConverter: item.pk,
+        PathConverter: item.pk,
+        SlugConverter: "expressions",
+        UUIDConverter: JOB,
     }
-    return reverse(f"admin:{name}", kwargs=values)
+    converters = pattern.pattern.converters
+    arguments = {name: values[type(converter)] for name, converter in converters.items()}
+    return reverse(f"admin:{name}", kwargs=arguments)
 
 
 def make_staff(username: str) -> Client:
