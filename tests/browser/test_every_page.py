@@ -25,6 +25,7 @@ OPEN_PAGES = [
     "/accounts/login/",
     "/accounts/signup/",
     "/accounts/password/reset/",
+    "/api/problems/",
     "/nowhere/",
 ]
 OWN_PAGES = [
@@ -33,6 +34,7 @@ OWN_PAGES = [
     "/uploads/?showing=fear&first=2026-02-02&last=2026-02-01",
     "/account/",
     "/account/delete/",
+    "/account/tokens/",
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/logout/",
