@@ -47,6 +47,8 @@ OWN_PAGES = {
 LABELERS_PAGES = {
     "review": "/admin/labeling/reviewitem/review/",
     "review-list": "/admin/labeling/reviewitem/",
+    "dataset": "/admin/labeling/example/dataset/",
+    "dataset-list": "/admin/labeling/example/",
 }
 
 
@@ -116,6 +118,7 @@ def pictures_for_readme(browser: Browser, site: str) -> None:
         for pages, labeler in labelers(browser, site):
             page = new_page(browser, site, state=labeler)
             picture_for_readme(page, pages["review"], "review.png", height=760)
+            picture_for_readme(page, pages["dataset"], "dataset.png", height=1100)
 
 
 def picture_for_readme(page: Page, url: str, name: str, *, height: int) -> None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from classifier.models import Face, Label, LabelSet, Upload, User
 
-from .models import DatasetJob, DatasetVersion, Example, ExampleChange
+from .models import DatasetJob, DatasetVersion, Example, ExampleChange, ExampleQuerySet
 from .neighbours import Fingerprint, decode
 from .splits import place_of_face
 
@@ -47,7 +47,7 @@ def settle_example(
     return example
 
 
-def _locked(examples: QuerySet[Example]) -> QuerySet[Example]:
+def _locked(examples: ExampleQuerySet) -> ExampleQuerySet:
     return examples.order_by("pk").select_for_update(of=("self",)).defer("crop")
 
 
@@ -91,7 +91,7 @@ def _relabel(
 
 
 @transaction.atomic
-def relabel(examples: QuerySet[Example], label: Label, *, reason: str, by: User) -> int:
+def relabel(examples: ExampleQuerySet, label: Label, *, reason: str, by: User) -> int:
     """Give examples another label; returns how many had a different one. Votes stay as they were cast."""
     changed = list(_locked(examples.exclude(label=label)))
     for example in changed:
@@ -100,7 +100,7 @@ def relabel(examples: QuerySet[Example], label: Label, *, reason: str, by: User)
 
 
 @transaction.atomic
-def withdraw(examples: QuerySet[Example], *, why: Example.Withdrawn, reason: str, by: User | None) -> int:
+def withdraw(examples: ExampleQuerySet, *, why: Example.Withdrawn, reason: str, by: User | None) -> int:
     """Take examples out of the dataset; returns how many were in it. They stay on record, with the reason."""
     taken = list(_locked(examples.kept()))
     _note(taken, ExampleChange.Kind.WITHDRAWN, reason=reason, by=by)
@@ -108,7 +108,7 @@ def withdraw(examples: QuerySet[Example], *, why: Example.Withdrawn, reason: str
 
 
 @transaction.atomic
-def restore(examples: QuerySet[Example], *, reason: str, by: User | None) -> int:
+def restore(examples: ExampleQuerySet, *, reason: str, by: User | None) -> int:
     """Take withdrawn examples back in, less those that are too near to another split; returns how many."""
     taken = list(_locked(examples.exclude(withdrawn__in=["", Example.Withdrawn.LEAK])))
     _note(taken, ExampleChange.Kind.RESTORED, reason=reason, by=by)

@@ -60,7 +60,7 @@ def _collect(label_set: LabelSet, progress: Progress) -> _Labelled:
         ids.append(example.pk)
         labels.append(example.label_id)
         groups.append(example.group)
-        features.append(_HOG.compute(Fingerprint.of(decode(bytes(example.crop))).gray).ravel())
+        features.append(np.ravel(_HOG.compute(Fingerprint.of(decode(bytes(example.crop))).gray)))
         progress("Reading", len(ids), total)
     told = _Labelled(np.array(ids), np.array(features, np.float32), np.array(labels), np.array(groups))
     return _only_common_labels(told, label_set)

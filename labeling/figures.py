@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -292,7 +292,7 @@ def agreement_of_pairs(label_set: LabelSet) -> list[PairAgreement]:
     return sorted(pairs, key=lambda pair: (-pair.faces, pair.one, pair.other))
 
 
-def cohens_kappa(counts: Mapping[tuple[Hashable, Hashable], int]) -> float | None:
+def cohens_kappa(counts: Mapping[tuple[int | None, int | None], int]) -> float | None:
     """By how often each two verdicts met. None where chance alone would make them agree always.
 
     J. Cohen, "A Coefficient of Agreement for Nominal Scales", 1960. It is what scikit-learn computes, whose
@@ -300,8 +300,8 @@ def cohens_kappa(counts: Mapping[tuple[Hashable, Hashable], int]) -> float | Non
     """
     total = sum(counts.values())
     agreed = sum(count for (one, other), count in counts.items() if one == other) / total
-    ones: Counter[Hashable] = Counter()
-    others: Counter[Hashable] = Counter()
+    ones: Counter[int | None] = Counter()
+    others: Counter[int | None] = Counter()
     for (one, other), count in counts.items():
         ones[one] += count
         others[other] += count

@@ -27,9 +27,9 @@ def fer_rows(numbers: Iterable[int], *, usage: str = "Training") -> list[str]:
 
 def fer_file(path: Path, rows: Iterable[str]) -> Path:
     """FER2013's format, packed as the file's name says."""
-    text = "\n".join(["emotion,pixels,Usage", *rows]) + "\n"
-    pack = {".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)
-    path.write_bytes(pack(text.encode()))
+    content = ("\n".join(["emotion,pixels,Usage", *rows]) + "\n").encode()
+    packed = {".gz": gzip.compress(content), ".xz": lzma.compress(content)}
+    path.write_bytes(packed.get(path.suffix, content))
     return path
 
 

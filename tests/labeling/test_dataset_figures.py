@@ -117,7 +117,8 @@ def test_two_labelers_agree_as_scikit_learn_has_it(reviewed: dict[str, User]) ->
     for pair in pairs.values():
         ones, others = said[pair.one], said[pair.other]
         expected = cohen_kappa_score([ones[face] for face in ones], [others[face] for face in ones])
-        assert (pair.faces, pair.kappa) == (20, pytest.approx(expected))
+        assert pair.faces == 20
+        assert pair.kappa == pytest.approx(expected)
 
 
 def test_kappa_is_that_of_scikit_learn_on_anything() -> None:
@@ -125,14 +126,15 @@ def test_kappa_is_that_of_scikit_learn_on_anything() -> None:
     for classes in (2, 7):
         ones, others = rng.integers(0, classes, 200), rng.integers(0, classes, 200)
         others[:120] = ones[:120]
-        counts: dict[tuple[int, int], int] = {}
+        counts: dict[tuple[int | None, int | None], int] = {}
         for pair in zip(ones.tolist(), others.tolist(), strict=True):
             counts[pair] = counts.get(pair, 0) + 1
         assert cohens_kappa(counts) == pytest.approx(cohen_kappa_score(ones, others))
-    assert cohens_kappa({("happy", "happy"): 9}) is None
+    assert cohens_kappa({(3, 3): 9}) is None
 
 
 def test_an_interval_holds_what_it_should() -> None:
     share = Share(81, 263)
-    assert (share.low, share.high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
+    assert share.low == pytest.approx(0.2553, abs=1e-4)
+    assert share.high == pytest.approx(0.3662, abs=1e-4)
     assert (Share(0, 10).low, Share(10, 10).high) == (0, 1)
