@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch, prefetch_related_objects
@@ -52,9 +52,13 @@ def lay_out_items(items: Sequence[ReviewItem], labeler: User, label_set: LabelSe
     answered = Annotation.objects.opinions().filter(labeler=labeler, label_set=label_set)
     seen = set(answered.filter(face__in=[item.face_id for item in items]).values_list("face", flat=True))
     labels = list(label_set.labels.all())
-    return [
-        _lay_out(item, labels, blind=item.suggestion_hidden and item.face_id not in seen) for item in items
-    ]
+    return [_lay_out(item, labels, blind=_is_blind(item, seen)) for item in items]
+
+
+def _is_blind(item: ReviewItem, seen: Container[int]) -> bool:
+    """Once the labeler has answered, or nobody will any more, there is nothing left to bend."""
+    waits = item.state == ReviewItem.State.WAITING
+    return item.suggestion_hidden and waits and item.face_id not in seen
 
 
 def _lay_out(item: ReviewItem, labels: Sequence[Label], *, blind: bool) -> ReviewCard:

@@ -7,7 +7,7 @@ a time, for REVIEW_LEASE_MINUTES from the last sign of life; after that, whoever
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F, Min
@@ -58,6 +58,10 @@ def count_waiting(label_set: LabelSet, *, at_most: int) -> int:
     return found.order_by()[:at_most].count()
 
 
+def count_disputed(label_set: LabelSet) -> int:
+    return ReviewItem.objects.filter(label_set=label_set, state=ReviewItem.State.DISPUTED).count()
+
+
 def draw(labeler: User, label_set: LabelSet) -> bool:
     """Lease one more face to the labeler. False: there is none."""
     return any(_lease(labeler, item_id) for item_id in _next_faces(labeler, label_set))
@@ -102,5 +106,5 @@ def _lease(labeler: User, item_id: int) -> bool:
     return bool(free.update(lease_holder=labeler, leased_at=now, leased_until=_lease_end()))
 
 
-def _lease_end() -> object:
+def _lease_end() -> datetime:
     return timezone.now() + timedelta(minutes=settings.REVIEW_LEASE_MINUTES)

@@ -29,7 +29,7 @@ def preview(request: HttpRequest, chosen: ReviewQuerySet, *, giving: bool) -> Ht
     """
     label_sets = LabelSet.objects.filter(pk__in=chosen.order_by().values("label_set"))
     number = chosen.count()
-    faces = _answerable(request.user, chosen, giving=giving)[: MOST + 1]  # type: ignore[arg-type]
+    faces = _answerable(request.user, chosen, giving=giving)  # type: ignore[arg-type]
     if len(label_sets) > 1:
         messages.error(request, _("Choose faces of one label set: each has labels of its own."))
     elif len(faces) > MOST:
@@ -49,11 +49,12 @@ def preview(request: HttpRequest, chosen: ReviewQuerySet, *, giving: bool) -> Ht
 
 
 def _answerable(labeler: User, chosen: ReviewQuerySet, *, giving: bool) -> list[ReviewItem]:
+    """At most one more than MOST."""
     shown = Prediction.objects.filter(shown=True, label_set__in=chosen.order_by().values("label_set"))
     faces = open_to_bulk(labeler, chosen.prefetch_related(None)).prefetch_related(
         Prefetch("face__predictions", queryset=shown.select_related("label"), to_attr="shown_predictions")
     )
-    return [item for item in faces if giving or item.face.shown_predictions]
+    return [item for item in faces[: MOST + 1] if giving or item.face.shown_predictions]
 
 
 @require_POST

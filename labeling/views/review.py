@@ -20,7 +20,7 @@ from emotion_site.errors import wants_json
 from labeling.cards import ReviewCard, lay_out_items
 from labeling.models import Annotation, ReviewItem
 from labeling.review import NO_LONGER_YOURS, ReviewError, Said, answer, undo
-from labeling.review_queue import count_waiting, hand, skip
+from labeling.review_queue import count_disputed, count_waiting, hand, skip
 
 Verdict = Annotation.Verdict
 
@@ -49,6 +49,7 @@ def review(request: HttpRequest, label_set: str) -> HttpResponse:
             "waiting": _waiting(found),
             "label_set": found,
             "lease_minutes": settings.REVIEW_LEASE_MINUTES,
+            "disputed": count_disputed(found) if labeler.has_perm("labeling.adjudicate_faces") else 0,
         }
         return render(request, "labeling/review.html", admin_page(request, _("Review faces"), **context))
     reply = _obey(labeler, found, request.POST)

@@ -149,9 +149,10 @@ def test_a_script_gets_the_hand_as_json_with_the_cards_that_it_lacks(ada: User, 
     *known, new = said["cards"]
     assert known == [{"item": number, "html": ""} for number in others]
     assert f'data-item="{new["item"]}"' in new["html"]
-    again = lena_client.post(REVIEW, form, headers=JSON)
-    assert again.status_code == 409
-    assert "no longer yours" in again.json()["sentence"]
+    assert lena_client.post(REVIEW, form, headers=JSON).status_code == 200, "sent twice, kept once"
+    another = lena_client.post(REVIEW, form | {"label": "sad"}, headers=JSON)
+    assert another.status_code == 409
+    assert "no longer yours" in another.json()["sentence"]
 
 
 def test_several_label_sets_are_a_choice_and_one_is_none(lena_client: Client) -> None:
@@ -209,6 +210,8 @@ def test_an_adjudicator_settles_a_dispute_on_the_faces_page(ada: User, lena_clie
     assert lena_client.post(change_url(item), {"label": "fear"}).status_code == 403
 
     judge = logged_in(make_labeler("judge", adjudicator=True))
+    assert "1 disputed" in shown(judge)
+    assert "disputed" not in shown(lena_client)
     page = judge.get(change_url(item)).content.decode()
     assert all(name in page for name in ("kim", "max", "nora", "Settle it: the face shows"))
     assert "Settled: Fear." in judge.post(change_url(item), {"label": "fear"}, follow=True).content.decode()
