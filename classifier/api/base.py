@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
@@ -22,12 +23,20 @@ class ApiView(APIView):
         self.watch = Stopwatch()
         began = time.perf_counter()
         response = super().dispatch(request, *args, **kwargs)
+        self._let_go_of(response)
         total = time.perf_counter() - began
         response["Server-Timing"] = ", ".join(
             f"{stage};dur={seconds * 1000:.1f}"
             for stage, seconds in [*self.watch.seconds.items(), ("total", total)]
         )
         return response
+
+    def _let_go_of(self, response: HttpResponseBase) -> None:
+        """View, request and response would hold each other in memory until Python looks for cycles."""
+        del self.response
+        if isinstance(response, Response):
+            response.render()
+            del response.renderer_context
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         with self.watch.stage("admit"):
