@@ -6,7 +6,6 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from django.db.models import Q
 from django.utils import timezone
 
 from classifier.models import User
@@ -39,8 +38,7 @@ def find_token(secret: str) -> Token | None:
     living = Token.objects.select_related("owner").filter(expires_at__gt=now, owner__is_active=True)
     token = living.filter(digest=_digest(secret)).first()
     if token and (token.last_used_at is None or token.last_used_at < now - USE_NOTED_EVERY):
-        unnoted = Q(last_used_at=None) | Q(last_used_at__lt=now)
-        Token.objects.filter(unnoted, pk=token.pk).update(last_used_at=now)
+        Token.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
 
 
