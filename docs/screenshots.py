@@ -118,14 +118,14 @@ def pictures_for_readme(browser: Browser, site: str) -> None:
         for pages, labeler in labelers(browser, site):
             page = new_page(browser, site, state=labeler)
             picture_for_readme(page, pages["review"], "review.png", height=760)
-            picture_for_readme(page, pages["dataset"], "dataset.png", height=1100)
+            picture_for_readme(page, pages["dataset"], "dataset.png", height=1480)
 
 
 def picture_for_readme(page: Page, url: str, name: str, *, height: int) -> None:
     page.goto(url)
     page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready")
-    page.screenshot(path=DOCS / name, clip={"x": 0, "y": 0, "width": 1280, "height": height})
+    page.screenshot(path=DOCS / name, clip={"x": 0, "y": 0, "width": 1280, "height": height}, full_page=True)
     # A palette is enough for a screen, and a third of the bytes.
     with Image.open(DOCS / name) as picture:
         colors = picture.convert("RGB").quantize(256, kmeans=2)

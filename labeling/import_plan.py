@@ -116,7 +116,7 @@ def make_plan(rows: list[Found], label_set: LabelSet, progress: Progress) -> Pla
     progress("Comparing", 0, None)
     among = _near_rows(rows, fresh)
     there = _near_examples(rows, fresh, known)
-    groups = _Groups()
+    groups = _Groups({at.group: at.split for at in known.places})
     for row in fresh:
         beside = [
             _Beside(rows[other].where, plan.places[other]) for other in among[row] if other in plan.places
@@ -124,8 +124,7 @@ def make_plan(rows: list[Found], label_set: LabelSet, progress: Progress) -> Pla
         beside += [_Beside(f"example {known.ids[other]}", known.places[other]) for other in there[row]]
         _decide(plan, row, beside, groups)
     plan.places = {row: Place(groups.name(at.group), at.split) for row, at in plan.places.items()}
-    before = {at.group for at in known.places}
-    plan.joined = {group: groups.name(group) for group in before if groups.name(group) != group}
+    plan.joined = {group: groups.name(group) for group in groups.known if groups.name(group) != group}
     return plan
 
 
@@ -152,22 +151,27 @@ def _decide(plan: Plan, row: int, beside: list[_Beside], groups: _Groups) -> Non
     found = plan.rows[row]
     sides = {(groups.name(other.place.group), other.place.split) for other in beside}
     if found.split and found.group:
-        sides.add((groups.name(found.group), found.split))
+        sides.add((groups.name(found.group), groups.known.get(found.group, found.split)))
     decided = place(found.fingerprint.digest, sides, official=found.split)
     if not decided.leak:
         plan.places[row] = decided
         groups.join(decided.group, (group for group, _split in sides))
         return
     mine = found.split or beside[0].place.split
-    other = next(other for other in beside if other.place.split != mine)
-    reason = f"nearly the same as {other.where}, which is in {other.place.split}"
+    others = [other for other in beside if other.place.split != mine]
+    reason = (
+        f"nearly the same as {others[0].where}, which is in {others[0].place.split}"
+        if others
+        else f"its group is in {groups.known[found.group]} here"
+    )
     plan.set_aside.append(Fate(found.where, reason))
 
 
 class _Groups:
-    """Names of groups that became one."""
+    """Names of groups that became one. `known`: the splits of those that have examples already."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, Split]) -> None:
+        self.known = known
         self._into: dict[str, str] = {}
 
     def name(self, group: str) -> str:

@@ -115,6 +115,22 @@ def test_a_frozen_file_makes_the_same_dataset_elsewhere(dataset: LabelSet, ada: 
     assert freeze_dataset(dataset).digest == version.digest
 
 
+def test_a_frozen_row_whose_group_is_in_another_split_here_is_set_aside(
+    dataset: LabelSet, tmp_path: Path
+) -> None:
+    target = tmp_path / "frozen.parquet"
+    write_files(target, dataset, format_name="parquet")
+    first, *_others = Example.objects.filter(split="train").order_by("pk")
+    Example.objects.exclude(pk=first.pk).delete()
+    other = Fingerprint.of(gray_crop(99))
+    Example.objects.update(split="test", digest=other.digest, perceptual_hash=other.hash)
+    out = io.StringIO()
+    call_command("import_dataset", target, json=True, stdout=out)
+    said = json.loads(out.getvalue())
+    assert (said["added"], said["set_aside"]) == (20, 1)
+    assert said["reasons"]["set_aside"][0]["why"] == "its group is in test here"
+
+
 def test_a_version_is_a_parquet_file_named_by_its_digest(dataset: LabelSet, ada: User) -> None:
     version = freeze_dataset(dataset, by=ada)
     content = version.file.read()
