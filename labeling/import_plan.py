@@ -59,9 +59,13 @@ class Found:
 
 @dataclass
 class Plan:
-    """`places` by the row's number; `joined`: groups of known examples that go into another."""
+    """`places` by the row's number; `joined`: groups of known examples that go into another.
+
+    `newest`: the id of the last example that it knows of.
+    """
 
     rows: list[Found]
+    newest: int
     places: dict[int, Place] = field(default_factory=dict)
     joined: dict[str, str] = field(default_factory=dict)
     duplicates: list[Fate] = field(default_factory=list)
@@ -81,6 +85,7 @@ class Plan:
 class _Known:
     """The examples that are there already, column by column."""
 
+    newest: int
     ids: list[int]
     hashes: NDArray[np.int64]
     places: list[Place]
@@ -93,6 +98,7 @@ class _Known:
         rows = list(Example.objects.filter(label_set=label_set).values_list(*columns))
         compared = [row for row in rows if row[5] != Example.Withdrawn.LEAK]
         return cls(
+            newest=max((row[0] for row in rows), default=0),
             ids=[row[0] for row in compared],
             hashes=np.array([row[1] for row in compared], np.int64),
             places=[Place(row[2], Split(row[3])) for row in compared],
@@ -111,7 +117,7 @@ class _Beside:
 def make_plan(rows: list[Found], label_set: LabelSet, progress: Progress) -> Plan:
     """Decide on each row, those of official test splits first."""
     known = _Known.of(label_set)
-    plan = Plan(rows)
+    plan = Plan(rows, known.newest)
     fresh = _without_duplicates(plan, known)
     progress("Comparing", 0, None)
     among = _near_rows(rows, fresh)

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from classifier.models import Label, LabelSet, User
 from classifier.vision.image import encode_png
+from classifier.vision.similar import NEARLY_SAME, hash_distance
 
 from .curation import agreement_of
 from .import_plan import Fate, Found, Progress, make_plan
-from .models import Example
+from .models import Example, ExampleQuerySet
+from .neighbours import Fingerprint, decode, same_picture
 from .reading import Crop, FormatError, Refused, Row, open_dataset
 from .splits import Place
 
@@ -115,6 +117,7 @@ def import_dataset(
                     for row in batch
                 ],
                 label_set,
+                plan.newest,
                 report,
             )
             progress("Adding", start + len(batch), len(adding))
@@ -180,15 +183,37 @@ def _fields_of(found: Found, at: Place, label: Label) -> dict[str, Any]:
 
 
 @transaction.atomic
-def _add(examples: list[Example], label_set: LabelSet, report: Report) -> None:
+def _add(examples: list[Example], label_set: LabelSet, newest: int, report: Report) -> None:
+    """`newest`: the last example that the plan knew. Faces that labelers settled since then come first."""
     # Whoever holds this row is the only one who adds: see curation.settle_example.
     LabelSet.objects.select_for_update(no_key=True).get(pk=label_set.pk)
+    known = Example.objects.filter(label_set=label_set)
     digests = [example.digest for example in examples]
-    there = Example.objects.filter(label_set=label_set, digest__in=digests).values_list("digest", flat=True)
-    meanwhile = set(there)
-    new = [example for example in examples if example.digest not in meanwhile]
-    report.duplicates += [
-        Fate(example.origin, "was added meanwhile") for example in examples if example.digest in meanwhile
-    ]
+    there = set(known.filter(digest__in=digests).values_list("digest", flat=True))
+    leaks = _leaks(examples, known.filter(pk__gt=newest, face__isnull=False))
+    new = []
+    for example in examples:
+        if example.digest in there:
+            report.duplicates.append(Fate(example.origin, "was added meanwhile"))
+        elif example.digest in leaks:
+            report.set_aside.append(Fate(example.origin, leaks[example.digest]))
+        else:
+            new.append(example)
     report.added += Counter((example.label.slug, str(example.split)) for example in new)
     Example.objects.bulk_create(new)
+
+
+def _leaks(examples: list[Example], settled: ExampleQuerySet) -> dict[str, str]:
+    """By digest, why those of `examples` leak that are nearly one of `settled`, and in another split."""
+    leaks = {}
+    for other in settled:
+        why = f"nearly the same as example {other.pk}, which is in {other.split}"
+        fingerprint = Fingerprint.of(decode(bytes(other.crop)))
+        hashes = (fingerprint.hash, fingerprint.mirrored_hash)
+        for example in examples:
+            near = min(hash_distance(example.perceptual_hash, hashed) for hashed in hashes) <= NEARLY_SAME
+            if near and example.split != other.split:
+                gray = Fingerprint.of(decode(bytes(example.crop))).gray
+                if same_picture(gray, fingerprint.gray):
+                    leaks[example.digest] = why
+    return leaks

@@ -15,6 +15,7 @@ from PIL import Image
 
 from classifier.models import LabelSet, User
 from labeling.curation import settle_example, withdraw
+from labeling.importing import import_dataset
 from labeling.models import Example
 from labeling.neighbours import decode
 from tests.crops import crop, face_showing, gray_crop, mirrored, recompressed
@@ -204,6 +205,27 @@ def test_rows_join_what_labelers_settled(tmp_path: Path, ada: User) -> None:
     run(tmp_path / "faces")
     imported = Example.objects.get(face=None)
     assert (imported.group, imported.split) == (settled.group, settled.split)
+
+
+def test_a_face_that_is_settled_while_rows_are_added_keeps_its_like_out_of_other_splits(
+    tmp_path: Path, ada: User
+) -> None:
+    label_set = LabelSet.objects.get(slug="expressions")
+    face = face_showing(recompressed(crop(1)), ada)
+    settled: dict[str, Any] = {"votes": {}, "labeler": ada, "label": label_set.labels.get(slug="happy")}
+
+    def settle(stage: str, done: int, total: int | None) -> None:
+        if stage == "Comparing":
+            settle_example(face=face, label_set=label_set, **settled)
+            Example.objects.update(split="test")
+
+    folder = tmp_path / "faces" / "happy"
+    folder.mkdir(parents=True)
+    for name, pixels in (("copy", crop(1)), ("mirrored", mirrored(crop(1))), ("other", crop(2))):
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    report = import_dataset(tmp_path / "faces", label_set, progress=settle)
+    assert {fate.where for fate in report.set_aside} == {"faces, happy/copy.png", "faces, happy/mirrored.png"}
+    assert Example.objects.get(face=None).origin == "faces, happy/other.png"
 
 
 def test_a_withdrawn_example_does_not_come_back_by_import(faces: Path, ada: User) -> None:
