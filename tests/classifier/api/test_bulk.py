@@ -59,6 +59,8 @@ def archives_kept(settings: Settings) -> list[Path]:
 HOLIDAY = {"summer/collins.jpg": astronaut(), "letter.txt": b"Dear Ada,", "hopper.jpg": grace_hopper()}
 
 
+# A worker closes its connection, and what was not committed with it.
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_worker_reads_what_was_sent(api: Client, ada: User, queued: None, settings: Settings) -> None:
     answer = send(api, zip_of(HOLIDAY), consent="true")
     assert answer.status_code == 202

@@ -22,6 +22,8 @@ EXPORT = "/api/v1/me/export.zip"
 pytestmark = pytest.mark.django_db
 
 
+# A worker closes its connection, and what was not committed with it.
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_it_is_asked_for_until_it_comes(ada: User, api: Client, settings: Settings) -> None:
     settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
     make_upload(ada)
