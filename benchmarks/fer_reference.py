@@ -33,6 +33,7 @@ def main() -> None:
             data = file.read()
         began = time.process_time()
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None, line
         faces = detector.detect_emotions(picture)
         took = time.process_time() - began
         largest = max(faces, key=lambda face: face["box"][2] * face["box"][3], default=None)
