@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from classifier.models import Face, Label, LabelSet, Upload, User
+from classifier.models import Decision, Face, Label, LabelSet, Upload, User
 
 from .models import DatasetJob, DatasetVersion, Example, ExampleChange, ExampleQuerySet
 from .neighbours import Fingerprint, decode
@@ -96,6 +96,11 @@ def relabel(examples: ExampleQuerySet, label: Label, *, reason: str, by: User) -
     changed = list(_locked(examples.exclude(label=label)))
     for example in changed:
         _relabel(example, label, example.votes, reason=reason, by=by)
+    faces = [example.face_id for example in changed if example.face_id]
+    # What the face's owner is told was settled.
+    Decision.objects.filter(face__in=faces, label_set=label.label_set_id).update(
+        label=label, decided_at=timezone.now()
+    )
     return len(changed)
 
 

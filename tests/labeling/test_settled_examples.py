@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.models import Face, Label, LabelSet, User
+from classifier.models import Decision, Face, Label, LabelSet, User
 from labeling.curation import relabel, restore, settle_example, withdraw
 from labeling.models import Example, ExampleChange
 from tests.crops import crop, face_showing
@@ -57,6 +57,16 @@ def test_a_correction_changes_the_example_and_keeps_the_history(face: Face, bob:
     assert (example.label.slug, example.votes, example.agreement) == ("sad", {"sad": 1}, 1)
     assert history(example) == [("relabelled", "happy", "sad", "ada")]
     assert example.changes.get().votes == {"happy": 1}
+
+
+def test_what_a_curator_relabels_is_told_to_the_faces_owner(
+    face: Face, label_set: LabelSet, bob: User
+) -> None:
+    settle(face, "happy", bob)
+    happy, sad = (label_set.labels.get(slug=slug) for slug in ("happy", "sad"))
+    Decision.objects.create(face=face, label_set=label_set, label=happy)
+    assert relabel(Example.objects.all(), sad, reason="look at the mouth", by=bob) == 1
+    assert Decision.objects.get(face=face).label == sad
 
 
 def test_an_unusable_face_is_no_example(face: Face, bob: User) -> None:
