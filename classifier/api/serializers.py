@@ -27,7 +27,8 @@ class LabelSetField(serializers.SlugField):
 
     def to_internal_value(self, data: Any) -> str:
         slug = super().to_internal_value(data)
-        if not LabelSet.objects.filter(slug=slug).exists():
+        # PostgreSQL can't even be asked about a text with NUL in it.
+        if "\0" in slug or not LabelSet.objects.filter(slug=slug).exists():
             raise serializers.ValidationError("There is no such label set; GET label-sets/ lists them.")
         return slug
 

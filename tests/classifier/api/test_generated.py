@@ -9,12 +9,14 @@ import base64
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import schemathesis
 from django.contrib.auth.models import Permission
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as thoroughness
 from pytest_django import Settings
@@ -93,7 +95,18 @@ class Caller:
             case.body["archive"] = zip_of_photographs()
 
 
+@pytest.fixture
+def kept_connection() -> Iterator[None]:
+    """As Django's own test client does: a request must not close the connection of the test's transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
 @pytest.mark.django_db
+@pytest.mark.usefixtures("kept_connection")
 def test_two_thousand_generated_requests_are_answered_as_the_schema_says(ada: User) -> None:
     make_active_model()
     ada.user_permissions.add(Permission.objects.get(codename="export_examples"))
