@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.ml.dataset import ALIKE
+from classifier.ml.dataset import ALIKE, correlation
 from classifier.ml.preprocessing import Preprocessing
 from classifier.vision.similar import NEARLY_SAME, perceptual_hash
 
@@ -67,13 +66,7 @@ def same_picture(one: Gray, other: Gray) -> bool:
     """Whether one, or its mirror image, less a rim, is found again in the other, or the other in it."""
     mirrored = np.ascontiguousarray(one[:, ::-1])
     pairs = ((one, other), (other, one), (mirrored, other), (other, mirrored))
-    return any(_correlation(image, within) >= ALIKE for image, within in pairs)
-
-
-def _correlation(image: Gray, within: Gray) -> float:
-    rim = len(image) // 12
-    middle = np.ascontiguousarray(image[rim:-rim, rim:-rim])
-    return float(cv2.matchTemplate(within, middle, cv2.TM_CCOEFF_NORMED).max())
+    return any(correlation(image, within) >= ALIKE for image, within in pairs)
 
 
 def band_values(hashes: Iterable[int]) -> list[list[int]]:

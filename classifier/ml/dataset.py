@@ -165,7 +165,7 @@ def near_duplicates_of(faces: FaceSet, others: FaceSet) -> NDArray[np.bool_]:
             alike = thumbnails[start : start + 512] @ known.T >= ALIKE_AT_A_GLANCE
             for row, other in np.argwhere(alike):
                 if not found[start + row]:
-                    found[start + row] = _correlation(images[start + row], others.images[other]) >= ALIKE
+                    found[start + row] = correlation(images[start + row], others.images[other]) >= ALIKE
     return found
 
 
@@ -196,7 +196,8 @@ def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
 
 
-def _correlation(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+def correlation(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """How well (S, S) uint8 `image`, less a rim of a twelfth, is found again anywhere in `other`: -1 to 1."""
     rim = len(image) // 12
     middle = np.ascontiguousarray(image[rim:-rim, rim:-rim])
     return float(cv2.matchTemplate(other, middle, cv2.TM_CCOEFF_NORMED).max())

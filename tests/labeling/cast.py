@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import Group, Permission
+from django.test import Client
 
 from classifier.handover import offer
 from classifier.models import Face, Label, LabelSet, Upload, User
@@ -67,3 +68,9 @@ def noise(seed: int) -> np.ndarray:
 
 def item_of(upload: Upload, position: int = 0) -> ReviewItem:
     return ReviewItem.objects.get(face__upload=upload, face__position=position)
+
+
+def text(client: Client, url: str, **query: str) -> str:
+    answered = client.get(url, query, follow=True)
+    assert answered.status_code == 200
+    return answered.content.decode()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -22,26 +19,12 @@ from labeling.models import Annotation, DatasetJob, DatasetVersion, Example, Rev
 from tests.conftest import logged_in
 from tests.crops import gray_crop
 from tests.factories import make_active_model, make_upload, make_user
-from tests.labeling.cast import expressions, make_labeler
-from tests.labeling.files import fer_file, fer_rows
+from tests.labeling.cast import expressions, make_labeler, text
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/labeling/example/"
 PAGE = "/admin/labeling/example/dataset/expressions/"
-
-
-@pytest.fixture
-def examples(tmp_path: Path) -> LabelSet:
-    """14 imported examples, two of each label."""
-    call_command("import_dataset", fer_file(tmp_path / "fer.csv", fer_rows(range(14))), stdout=io.StringIO())
-    return expressions()
-
-
-def text(client: Client, url: str, **query: str) -> str:
-    answered = client.get(url, query, follow=True)
-    assert answered.status_code == 200
-    return answered.content.decode()
 
 
 def curator(*permissions: str) -> Client:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 from sklearn.metrics import cohen_kappa_score
@@ -18,26 +15,12 @@ from labeling.figures import Share, agreement_of_pairs, cohens_kappa, figures_of
 from labeling.models import Annotation, ReviewItem
 from labeling.review import Said, answer
 from labeling.review_queue import hand
-from tests.labeling.cast import accepts, expressions, make_labeler, offered_upload, says
-from tests.labeling.files import fer_file, fer_rows
+from tests.labeling.cast import accepts, expressions, make_labeler, offered_upload, says, text
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/labeling/example/"
 PAGE = "/admin/labeling/example/dataset/expressions/"
-
-
-@pytest.fixture
-def examples(tmp_path: Path) -> LabelSet:
-    """14 imported examples, two of each label."""
-    call_command("import_dataset", fer_file(tmp_path / "fer.csv", fer_rows(range(14))), stdout=io.StringIO())
-    return expressions()
-
-
-def text(client: Client, url: str, **query: str) -> str:
-    answered = client.get(url, query, follow=True)
-    assert answered.status_code == 200
-    return answered.content.decode()
 
 
 def test_the_page_counts_examples_by_label_and_split(examples: LabelSet, root_client: Client) -> None:

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
 from classifier.models import LabelSet
 from labeling.models import DatasetJob, DatasetVersion, Example
-from tests.labeling.cast import expressions
+from tests.labeling.cast import text
 from tests.labeling.files import fer_file, fer_rows
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/labeling/example/"
 PAGE = "/admin/labeling/example/dataset/expressions/"
-
-
-@pytest.fixture
-def examples(tmp_path: Path) -> LabelSet:
-    """14 imported examples, two of each label."""
-    call_command("import_dataset", fer_file(tmp_path / "fer.csv", fer_rows(range(14))), stdout=io.StringIO())
-    return expressions()
-
-
-def text(client: Client, url: str, **query: str) -> str:
-    answered = client.get(url, query, follow=True)
-    assert answered.status_code == 200
-    return answered.content.decode()
 
 
 def send(client: Client, path: str, **form: Any) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -16,26 +13,12 @@ from classifier.models import LabelSet, User
 from labeling.models import Example
 from labeling.review import answer
 from labeling.review_queue import hand
-from tests.labeling.cast import expressions, make_labeler, offered_upload, says
-from tests.labeling.files import fer_file, fer_rows
+from tests.labeling.cast import expressions, make_labeler, offered_upload, says, text
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/labeling/example/"
 PAGE = "/admin/labeling/example/dataset/expressions/"
-
-
-@pytest.fixture
-def examples(tmp_path: Path) -> LabelSet:
-    """14 imported examples, two of each label."""
-    call_command("import_dataset", fer_file(tmp_path / "fer.csv", fer_rows(range(14))), stdout=io.StringIO())
-    return expressions()
-
-
-def text(client: Client, url: str, **query: str) -> str:
-    answered = client.get(url, query, follow=True)
-    assert answered.status_code == 200
-    return answered.content.decode()
 
 
 def pictures(page: str) -> int:
