@@ -14,6 +14,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .worker_job import WorkerJob
+
 COLOR = r"^#[0-9A-Fa-f]{6}\Z"
 NOT_A_COLOR = _("Write the color as # and six hexadecimal digits, as in #7a7f87.")
 
@@ -353,7 +355,7 @@ class Decision(models.Model):
         return str(self.label) if self.label else "no readable face"
 
 
-class DataExport(models.Model):
+class DataExport(WorkerJob):
     """One ZIP of everything a user has here, written by the worker."""
 
     class State(models.TextChoices):
@@ -369,18 +371,9 @@ class DataExport(models.Model):
     total = models.PositiveIntegerField(default=0)
     archive = models.FileField(upload_to="exports/", max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    progress_at = models.DateTimeField(default=timezone.now, help_text=_("the last sign of life"))
-
-    LOST_AFTER = timedelta(minutes=10)
 
     class Meta:
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return f"export of {self.created_at:%Y-%m-%d %H:%M}"
-
-    @property
-    def lost(self) -> bool:
-        """Whether it went silent before it ended, as when its worker was killed."""
-        unfinished = self.state in {self.State.WAITING, self.State.RUNNING}
-        return unfinished and self.progress_at < timezone.now() - self.LOST_AFTER

@@ -7,7 +7,6 @@ import struct
 import uuid
 import zipfile
 import zlib
-from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -15,7 +14,6 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from classifier.models import LabelSet, Upload, User
@@ -24,7 +22,6 @@ from classifier.vision.image import ImageDecodeError
 
 from .models import Bulk, BulkFile
 
-LOST_AFTER = timedelta(minutes=10)
 # The end of a ZIP's directory (APPNOTE.TXT 4.3.16), and what stands before it in a ZIP64.
 END, END_SIGNATURE, ZIP64_LOCATOR = struct.Struct("<4s4H2LH"), b"PK\x05\x06", b"PK\x06\x07"
 LONGEST_COMMENT = 65_535
@@ -156,15 +153,11 @@ def _store(bulk: Bulk, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: s
 
 def state_of(bulk: Bulk) -> Bulk.State:
     """Its state, for whoever waits for it: one whose worker died has failed, whatever its row still says."""
-    lost = bulk.state == Bulk.State.RUNNING and bulk.progress_at < timezone.now() - LOST_AFTER
-    return Bulk.State.FAILED if lost else Bulk.State(bulk.state)
+    return Bulk.State.FAILED if bulk.lost else Bulk.State(bulk.state)
 
 
 def _give_up_lost() -> None:
     """Archives that a killed worker left behind."""
-    silent: QuerySet[Bulk] = Bulk.objects.filter(
-        state=Bulk.State.RUNNING, progress_at__lt=timezone.now() - LOST_AFTER
-    )
-    for bulk in silent:
+    for bulk in Bulk.lost_ones():
         default_storage.delete(str(bulk.archive.name))
         Bulk.objects.filter(pk=bulk.pk).update(state=Bulk.State.FAILED)

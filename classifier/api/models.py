@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from classifier.models import LabelSet, Upload
+from classifier.worker_job import WorkerJob
 
 
 class Token(models.Model):
@@ -35,7 +37,7 @@ class Token(models.Model):
         return self.expires_at <= timezone.now()
 
 
-class Bulk(models.Model):
+class Bulk(WorkerJob):
     """A ZIP of photographs that the worker reads, one after another."""
 
     class State(models.TextChoices):
@@ -43,6 +45,9 @@ class Bulk(models.Model):
         RUNNING = "running", _("being read")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
+
+    # A worker may be busy for hours before it comes to an archive.
+    MAY_BE_LOST: ClassVar[frozenset[str]] = frozenset({"running"})
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bulks")
@@ -52,7 +57,6 @@ class Bulk(models.Model):
     total = models.PositiveIntegerField(help_text=_("files in the archive"))
     archive = models.FileField(upload_to="bulks/", max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
-    progress_at = models.DateTimeField(default=timezone.now, help_text=_("the last sign of life"))
 
     class Meta:
         ordering = ["-created_at"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -12,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from classifier.models import Face, Label, LabelSet
+from classifier.worker_job import WorkerJob
 
 
 class Split(models.TextChoices):
@@ -215,7 +215,7 @@ class DatasetVersion(models.Model):
         return f"{self.label_set.slug} {self.digest[:12]}"
 
 
-class DatasetJob(models.Model):
+class DatasetJob(WorkerJob):
     """Long work on the dataset, which the worker does: its progress, and what came of it."""
 
     class Kind(models.TextChoices):
@@ -248,18 +248,9 @@ class DatasetJob(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    progress_at = models.DateTimeField(default=timezone.now, help_text=_("the last sign of life"))
-
-    LOST_AFTER = timedelta(minutes=10)
 
     class Meta:
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.created_at:%Y-%m-%d %H:%M}"
-
-    @property
-    def lost(self) -> bool:
-        """Whether it went silent before it ended, as when its worker was killed."""
-        unfinished = self.state in {self.State.WAITING, self.State.RUNNING}
-        return unfinished and self.progress_at < timezone.now() - self.LOST_AFTER

@@ -189,7 +189,7 @@ def test_an_archive_is_read_once(api: Client, queued: None) -> None:
 
 def test_an_archive_whose_worker_died_has_failed(api: Client, queued: None, settings: Settings) -> None:
     address = send(api, ONE)["Location"]
-    long_ago = timezone.now() - bulks.LOST_AFTER - timedelta(seconds=1)
+    long_ago = timezone.now() - Bulk.LOST_AFTER - timedelta(seconds=1)
     Bulk.objects.update(progress_at=long_ago)
     assert api.get(address).json()["state"] == "waiting", "a worker may be busy for hours"
     Bulk.objects.update(state="running")
