@@ -2,6 +2,7 @@
 
 from .dataset import DatasetJob, DatasetVersion, Example, ExampleChange, ExampleQuerySet, Split
 from .review import Annotation, AnnotationQuerySet, ReviewItem, ReviewQuerySet
+from .training import TrainingRun, TrainingRunQuerySet
 
 __all__ = [
     "Annotation",
@@ -14,4 +15,6 @@ __all__ = [
     "ReviewItem",
     "ReviewQuerySet",
     "Split",
+    "TrainingRun",
+    "TrainingRunQuerySet",
 ]
