@@ -6,12 +6,13 @@ starts (labeling/apps.py), and is told what concerns it inside the transaction t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from .models import Feedback, Upload
+from .models import Feedback, Prediction, Upload
 
 
 class ReturnHalf(Protocol):
@@ -23,6 +24,12 @@ class ReturnHalf(Protocol):
 
     def feedback_given(self, feedback: Feedback) -> None:
         """A user has said whether a face was read rightly, for the first time or anew."""
+
+    def faces_rescored(self, predictions: Sequence[Prediction]) -> None:
+        """Another version is active now, and this is what pages show of these faces since."""
+
+    def worker_started(self) -> None:
+        """A worker is about to do tasks: what another one was killed over may be cleared up."""
 
 
 _connected: list[ReturnHalf] = []
@@ -47,6 +54,16 @@ def take_back(uploads: QuerySet[Upload]) -> None:
 def pass_on(feedback: Feedback) -> None:
     for half in _connected:
         half.feedback_given(feedback)
+
+
+def tell_rescored(predictions: Sequence[Prediction]) -> None:
+    for half in _connected:
+        half.faces_rescored(predictions)
+
+
+def tell_worker_started() -> None:
+    for half in _connected:
+        half.worker_started()
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .activation import Activation as Activation
 from .worker_job import WorkerJob
 
 COLOR = r"^#[0-9A-Fa-f]{6}\Z"
@@ -100,10 +101,12 @@ class ModelVersion(models.Model):
     artifact = models.FileField(upload_to="artifacts/", max_length=200)
     card = models.JSONField()
     active = models.BooleanField(default=False)
+    refusal = models.TextField(blank=True, help_text=_("why the gate refused it; empty: it did not"))
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["label_set", "-number"]
+        permissions = [("promote_models", "Can promote models")]
         constraints = [
             models.UniqueConstraint(fields=["label_set", "number"], name="version_number_unique"),
             models.UniqueConstraint(
@@ -165,7 +168,9 @@ class UploadQuerySet(models.QuerySet["Upload"]):
             models.Prefetch("predictions", queryset=shown, to_attr="shown_predictions")  # type: ignore[no-redef]
         )
         if opinions:
-            given, decided = (model.objects.select_related("label") for model in (Feedback, Decision))
+            of = ("prediction__label", "prediction__model_version")
+            given = Feedback.objects.select_related("label", *of).defer("prediction__model_version__card")
+            decided = Decision.objects.select_related("label")
             faces = faces.prefetch_related(  # type: ignore[no-redef]
                 models.Prefetch("feedback", given, to_attr="given_feedback"),
                 models.Prefetch("decisions", decided, to_attr="decided"),
@@ -315,6 +320,10 @@ class Feedback(models.Model):
         blank=True,
         related_name="feedback",
         help_text=_("what it shows instead, where the user said wrong"),
+    )
+    # It goes with its face, and so does this.
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.SET_NULL, null=True, related_name="+", help_text=_("what it was said of")
     )
     given_at = models.DateTimeField(default=timezone.now, help_text=_("when it was last changed"))
 

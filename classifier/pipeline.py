@@ -99,7 +99,7 @@ def _face_reading(
     model: ActiveModel,
 ) -> FaceReading:
     quality = measure_quality(crop, detection, scale=photograph.scale)
-    unsure = bool(quality.unreadable) or float(probabilities.max()) < model.classifier.threshold
+    unsure = _is_unsure(float(probabilities.max()), quality.unreadable, model)
     return FaceReading(_as_sent(detection, photograph.scale), crop, quality, probabilities, unsure)
 
 
@@ -171,22 +171,32 @@ def _save_faces(upload: Upload, reading: Reading) -> None:
     rows = Face.objects.bulk_create(
         _face_row(upload, place, face) for place, face in enumerate(reading.faces)
     )
-    version = reading.model.version
     predictions = Prediction.objects.bulk_create(
-        Prediction(
-            face=row,
-            model_version=version,
-            label_set=version.label_set,
-            label=reading.model.labels[int(face.probabilities.argmax())],
-            confidence=min(float(face.probabilities.max()), 1.0),
-            probabilities=[round(float(p), 6) for p in face.probabilities],
-            unsure=face.unsure,
-        )
+        prediction_of(row, face.probabilities, reading.model)
         for row, face in zip(rows, reading.faces, strict=True)
     )
     for row, prediction in zip(rows, predictions, strict=True):
         row.shown_predictions = [prediction]
     upload.stored_faces = rows
+
+
+def prediction_of(face: Face, probabilities: NDArray[np.float32], model: ActiveModel) -> Prediction:
+    """The row, not saved, of what the model says of a face: (K,) probabilities."""
+    best = int(probabilities.argmax())
+    confidence = float(probabilities[best])
+    return Prediction(
+        face=face,
+        model_version=model.version,
+        label_set=model.version.label_set,
+        label=model.labels[best],
+        confidence=min(confidence, 1.0),
+        probabilities=[round(float(p), 6) for p in probabilities],
+        unsure=_is_unsure(confidence, face.unreadable, model),
+    )
+
+
+def _is_unsure(confidence: float, unreadable: str, model: ActiveModel) -> bool:
+    return bool(unreadable) or confidence < model.classifier.threshold
 
 
 def _face_row(upload: Upload, place: int, face: FaceReading) -> Face:

@@ -1,13 +1,27 @@
-"""The classifier that answers now: loaded once per process, and again only when another version is active."""
+"""The classifier that answers now: loaded once per process, and again only when another version is active.
+
+A process that can't load the active version goes on with the last one that it could, and says so in the log
+and to whoever asks whether it is ready. Every answer names the version that gave it.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from dataclasses import dataclass
 
-from .ml.artifact import ArtifactError
+from .ml.artifact import ArtifactError, check_card
 from .ml.runtime import Classifier
 from .models import Label, ModelVersion
+
+logger = logging.getLogger(__name__)
+
+TRIED_AGAIN_AFTER_S = 5.0
+LOOKED_AT_AGAIN_AFTER_S = 60.0
+
+Wanted = tuple[int, str]
+"""A version's number and digest: the same artifact may have been registered anew, as another row."""
 
 
 class NoActiveModelError(LookupError):
@@ -22,29 +36,120 @@ class ActiveModel:
     labels: tuple[Label, ...]
     classifier: Classifier
 
+    def is_(self, wanted: Wanted) -> bool:
+        return (self.version.pk, self.version.digest) == wanted
 
+
+@dataclass(frozen=True)
+class _Failure:
+    wanted: Wanted
+    said: str
+    at: float
+
+
+@dataclass(frozen=True)
+class _Look:
+    """When the file of a version was last found whole, and its size then."""
+
+    digest: str
+    size: int
+    at: float
+
+
+# Each by the slug of a label set.
 _loaded: dict[str, ActiveModel] = {}
+_failed: dict[str, _Failure] = {}
+_looked: dict[str, _Look] = {}
+_told: dict[str, str] = {}
 _loading = threading.Lock()
 
 
 def active_model(label_set: str) -> ActiveModel:
     """The active model of the label set with this slug. Costs one query when nothing has changed.
 
-    Raises NoActiveModelError when there is none, ArtifactError when its artifact is missing or altered.
+    Where the active version's artifact is missing or broken it is the last one that this process could load;
+    where it could load none, ArtifactError is raised. Raises NoActiveModelError when no version is active.
     """
     active = ModelVersion.objects.filter(label_set__slug=label_set, active=True)
-    # Both: the same artifact may have been registered anew, as another row.
     wanted = active.values_list("pk", "digest").first()
     if wanted is None:
         raise NoActiveModelError(f"No model is active for the label set {label_set!r}.")
-    held = _loaded.get(label_set)
-    if held and (held.version.pk, held.version.digest) == wanted:
+    if held := _good_enough(label_set, wanted):
         return held
     with _loading:
-        held = _loaded.get(label_set)
-        if not held or (held.version.pk, held.version.digest) != wanted:
-            held = _loaded[label_set] = _load(wanted[0])
-    return held
+        return _good_enough(label_set, wanted) or _swap(label_set, wanted)
+
+
+def _good_enough(label_set: str, wanted: Wanted) -> ActiveModel | None:
+    """What is held, where it is the wanted one, or that one could not be loaded just now."""
+    held, failure = _loaded.get(label_set), _failed.get(label_set)
+    if held is None:
+        return None
+    if held.is_(wanted):
+        if failure:
+            _failed.pop(label_set, None)
+        return held
+    lately = failure and failure.wanted == wanted and time.monotonic() - failure.at < TRIED_AGAIN_AFTER_S
+    return held if lately else None
+
+
+def _swap(label_set: str, wanted: Wanted) -> ActiveModel:
+    held = _loaded.get(label_set)
+    try:
+        loaded = load(wanted[0])
+    except ArtifactError as error:
+        if held is None:
+            raise
+        _failed[label_set] = _Failure(wanted, str(error), time.monotonic())
+        _tell(label_set, f"{error} {held.version} goes on answering in this process.")
+        return held
+    _failed.pop(label_set, None)
+    _tell(label_set, "")
+    _loaded[label_set] = loaded
+    return loaded
+
+
+def _tell(label_set: str, trouble: str) -> None:
+    """Log what is wrong when it begins and when it is over, not at each request."""
+    before, _told[label_set] = _told.get(label_set, ""), trouble
+    if trouble and trouble != before:
+        logger.error("The active model of %s is broken: %s", label_set, trouble)
+    elif before and not trouble:
+        logger.warning("The active model of %s is whole again.", label_set)
+
+
+def trouble_with(label_set: str) -> str:
+    """Why a process that starts now could not answer, although this one does; empty where nothing is wrong.
+
+    Raises as `active_model` does, when this one can't either.
+    """
+    model = active_model(label_set)
+    if failure := _failed.get(label_set):
+        return failure.said
+    try:
+        _look_at_file(label_set, model.version)
+    except ArtifactError as error:
+        _tell(label_set, f"{error} This process has it in memory, and goes on answering.")
+        return str(error)
+    _tell(label_set, "")
+    return ""
+
+
+def _look_at_file(label_set: str, version: ModelVersion) -> None:
+    """Raises ArtifactError. The bytes are read again after a while, or when there are more or fewer."""
+    try:
+        size = version.artifact.storage.size(str(version.artifact.name))
+    except OSError as error:
+        raise _unreadable(version, error) from error
+    look, now = _looked.get(label_set), time.monotonic()
+    if (
+        look
+        and (look.digest, look.size) == (version.digest, size)
+        and now - look.at < LOOKED_AT_AGAIN_AFTER_S
+    ):
+        return
+    check_card(read_artifact(version), version.card)
+    _looked[label_set] = _Look(version.digest, size, now)
 
 
 def classifier_of(version: ModelVersion) -> Classifier:
@@ -53,12 +158,13 @@ def classifier_of(version: ModelVersion) -> Classifier:
     Raises ArtifactError when its artifact is missing or altered.
     """
     held = _loaded.get(version.label_set.slug)
-    if held and (held.version.pk, held.version.digest) == (version.pk, version.digest):
+    if held and held.is_((version.pk, version.digest)):
         return held.classifier
-    return _load(version.pk).classifier
+    return load(version.pk).classifier
 
 
-def _load(version_id: int) -> ActiveModel:
+def load(version_id: int) -> ActiveModel:
+    """From the storage, with the self-test. Raises ArtifactError."""
     # With the labels, so that describing what it said asks the database nothing.
     version = (
         ModelVersion.objects.select_related("label_set")
@@ -75,5 +181,15 @@ def read_artifact(version: ModelVersion) -> bytes:
         with version.artifact.open("rb") as file:
             artifact: bytes = file.read()
     except OSError as error:
-        raise ArtifactError(f"The artifact of {version} can't be read: {error}") from error
+        raise _unreadable(version, error) from error
     return artifact
+
+
+def _unreadable(version: ModelVersion, error: OSError) -> ArtifactError:
+    return ArtifactError(f"The artifact of {version} can't be read: {error}")
+
+
+def forget() -> None:
+    """As a process that has just started. For tests, which share one process."""
+    for kept in (_loaded, _failed, _looked, _told):
+        kept.clear()

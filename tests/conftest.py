@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
+from classifier import serving
 from classifier.models import User
 from tests.factories import make_superuser, make_user
 
@@ -68,6 +69,12 @@ def empty_cache() -> Iterator[None]:
     """No test uses up another's rate limits."""
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded() -> None:
+    """No test is answered by another's model."""
+    serving.forget()
 
 
 @pytest.fixture(scope="session")

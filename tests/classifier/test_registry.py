@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import errno
+import os
+import time
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
+from pytest_django import Settings
 
+from classifier.artifact_files import clear_temporary
 from classifier.ml import artifact as artifacts
 from classifier.ml.artifact import ArtifactError
 from classifier.models import ModelVersion
@@ -49,14 +54,62 @@ def test_labels_in_another_order_are_refused_and_nothing_is_stored() -> None:
     assert not default_storage.exists("artifacts")
 
 
-def test_a_version_that_cannot_be_saved_leaves_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("damage", [b"", b"half of it"])
+def test_a_known_version_whose_file_is_damaged_gets_it_back(damage: bytes) -> None:
+    artifact, card = tiny_artifact()
+    version = register(artifact, card)
+    Path(default_storage.path(str(version.artifact.name))).write_bytes(damage)
+    assert register(artifact, card) == version
+    with version.artifact.open("rb") as file:
+        assert file.read() == artifact
+
+
+def test_a_version_that_cannot_be_saved_leaves_a_whole_file_that_the_next_attempt_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(self: ModelVersion) -> None:
         raise RuntimeError("database gone")
 
-    monkeypatch.setattr(ModelVersion, "save", fail)
-    with pytest.raises(RuntimeError, match="database gone"):
+    with monkeypatch.context() as patched:
+        patched.setattr(ModelVersion, "save", fail)
+        with pytest.raises(RuntimeError, match="database gone"):
+            register(*tiny_artifact())
+    version = register(*tiny_artifact())
+    assert default_storage.listdir("artifacts")[1] == [f"{version.digest}.onnx"]
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ArtifactError, match=r"can't be stored: .*No space left"):
         register(*tiny_artifact())
+    assert not ModelVersion.objects.exists()
     assert default_storage.listdir("artifacts")[1] == []
+
+
+def test_another_kind_of_storage_keeps_artifacts_too(settings: Settings) -> None:
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    }
+    artifact, card = tiny_artifact()
+    version = register(artifact, card)
+    default_storage.delete(str(version.artifact.name))
+    assert register(artifact, card) == version
+    with version.artifact.open("rb") as file:
+        assert file.read() == artifact
+
+
+def test_what_a_killed_registration_left_is_cleared_after_a_day(tmp_path: Path) -> None:
+    version = register(*tiny_artifact())
+    folder = Path(default_storage.path("artifacts"))
+    for name, age in (("old.onnx.1234.tmp", 25), ("new.onnx.1234.tmp", 1)):
+        (folder / name).write_bytes(b"half")
+        long_ago = time.time() - age * 3600
+        os.utime(folder / name, (long_ago, long_ago))
+    clear_temporary()
+    assert {path.name for path in folder.iterdir()} == {"new.onnx.1234.tmp", f"{version.digest}.onnx"}
 
 
 def test_an_artifact_of_an_unknown_label_set_is_refused() -> None:

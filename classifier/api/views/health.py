@@ -13,7 +13,9 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from classifier.api.heartbeat import seen_lately
-from classifier.serving import active_model
+from classifier.serving import trouble_with
+
+OK, DEGRADED, FAILED = "ok", "degraded", "failed"
 
 logger = logging.getLogger(__name__)
 
@@ -24,28 +26,36 @@ def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+class DegradedError(Exception):
+    """This process does its work, but one that starts now could not."""
+
+
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """This process can do all that it is there for."""
-    checks = {name: _holds(name, check) for name, check in CHECKS.items()}
-    whole = all(checks.values())
+    """This process can do all that it is there for.
+
+    What is merely degraded is told, too, but with 200: what is wrong with it is wrong with every process, and
+    a load balancer that took them all out would end a service that still answers.
+    """
+    checks = {name: _state(name, check) for name, check in CHECKS.items()}
+    whole = FAILED not in checks.values()
+    well = DEGRADED if DEGRADED in checks.values() else OK
     return JsonResponse(
-        {
-            "status": "ok" if whole else "unavailable",
-            "checks": {name: "ok" if held else "failed" for name, held in checks.items()},
-        },
+        {"status": well if whole else "unavailable", "checks": checks},
         status=200 if whole else 503,
         headers={"Cache-Control": "no-store"},
     )
 
 
-def _holds(name: str, check: Callable[[], object]) -> bool:
+def _state(name: str, check: Callable[[], object]) -> str:
     try:
         check()
+    except DegradedError:
+        return DEGRADED
     except Exception as error:  # noqa: BLE001 - a check may fail of anything, and that is the answer
         logger.error("Not ready, for want of the %s: %s", name, error)
-        return False
-    return True
+        return FAILED
+    return OK
 
 
 def _database() -> None:
@@ -59,7 +69,9 @@ def _storage() -> None:
 
 
 def _model() -> None:
-    active_model(settings.DEFAULT_LABEL_SET)
+    # Logged where it is found, once.
+    if trouble := trouble_with(settings.DEFAULT_LABEL_SET):
+        raise DegradedError(trouble)
 
 
 def _worker() -> None:

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
+from classifier.artifact_files import clear_temporary
 from classifier.management.commands.install_models import check_bundle
 from classifier.models import User
 
@@ -71,9 +72,10 @@ def missing_superuser() -> str:
 
 
 def clear_away() -> None:
-    """Sessions that have expired, tasks that ended two weeks ago, uploads that were never finished."""
+    """Sessions that have expired, tasks that ended two weeks ago, files that were never finished."""
     call_command("clearsessions")
     call_command("prune_db_task_results", verbosity=0)
+    clear_temporary()
     for path in settings.FILE_UPLOAD_TEMP_DIR.iterdir():
         if path.is_file() and path.stat().st_mtime < time.time() - LEFT_BEHIND_S:
             path.unlink(missing_ok=True)

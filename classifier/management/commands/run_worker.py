@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
+from django.db import DatabaseError
 from django_tasks_db.management.commands import db_worker
 
+from classifier import handover
 from classifier.api.heartbeat import keep_beating
+from classifier.tasks import resume_rescoring
+
+logger = logging.getLogger(__name__)
 
 
 class Command(db_worker.Command):
@@ -17,6 +23,16 @@ class Command(db_worker.Command):
         stop = threading.Event()
         threading.Thread(target=keep_beating, args=[stop], daemon=True).start()
         try:
+            _clear_up()
             super().handle(**options)
         finally:
             stop.set()
+
+
+def _clear_up() -> None:
+    """What a worker that was killed has left. Where there is no database, the worker itself says so next."""
+    try:
+        handover.tell_worker_started()
+        resume_rescoring()
+    except DatabaseError as error:
+        logger.warning("What the last worker left was not cleared up: %s", error)

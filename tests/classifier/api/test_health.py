@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from classifier import serving
 from classifier.api import heartbeat
 from classifier.api.models import Heartbeat
 from classifier.api.views import health
@@ -31,6 +32,19 @@ class TestReady:
     def whole(self) -> None:
         make_active_model()
         heartbeat.beat()
+
+    def test_a_broken_model_that_this_process_can_do_without_is_told_but_takes_nobody_out(
+        self, client: Client
+    ) -> None:
+        whole = {"database": "ok", "storage": "ok", "model": "ok", "worker": "ok"}
+        assert client.get(READY).json() == {"status": "ok", "checks": whole}
+        version = ModelVersion.objects.get(active=True)
+        version.artifact.delete(save=False)
+        answer = client.get(READY)
+        assert answer.status_code == 200
+        assert answer.json() == {"status": "degraded", "checks": whole | {"model": "degraded"}}
+        serving.forget()  # as a process that starts now
+        assert self.failed(client) == ["model"]
 
     def failed(self, client: Client) -> list[str]:
         answer = client.get(READY)
