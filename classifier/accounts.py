@@ -22,7 +22,7 @@ from django.utils import timezone
 from .api.models import Token
 from .handover import take_back
 from .history import batches_of
-from .models import DataExport, Upload, User
+from .models import DataExport, Prediction, Upload, User
 from .results import describe_upload
 
 ERASE_AT_ONCE = 200
@@ -184,7 +184,8 @@ def _describe_token(token: Token) -> dict[str, object]:
 
 
 def _describe_feedback(user: User) -> list[dict[str, object]]:
-    given = user.feedback.select_related("label_set", "label", "face").defer("face__crop").order_by("pk")
+    of = ("label_set", "label", "face", "prediction__label", "prediction__model_version")
+    given = user.feedback.select_related(*of).defer("face__crop", "prediction__model_version__card")
     return [
         {
             "upload": str(one.face.upload_id),
@@ -192,10 +193,15 @@ def _describe_feedback(user: User) -> list[dict[str, object]]:
             "label_set": one.label_set.slug,
             "said": one.said,
             "label": one.label and one.label.slug,
+            "of": one.prediction and _describe_answer(one.prediction),
             "given_at": one.given_at.isoformat(),
         }
-        for one in given
+        for one in given.order_by("pk")
     ]
+
+
+def _describe_answer(prediction: Prediction) -> dict[str, object]:
+    return {"label": prediction.label.slug, "version": prediction.model_version.number}
 
 
 def _to_json(words: dict[str, object]) -> str:

@@ -30,11 +30,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a face is read as within one label set. `bars` begin with the likeliest label."""
+    """What a face is read as within one label set. `bars` begin with the likeliest label.
+
+    `feedback`: what the user said of this answer; `earlier`: of another one, which stood here before.
+    """
 
     prediction: Prediction
     bars: tuple[Bar, ...]
     feedback: Feedback | None
+    earlier: Feedback | None
     decision: Decision | None
 
     @property
@@ -161,13 +165,22 @@ def lay_out_face(face: Face, upload: Upload) -> FaceCard:
 def _answer(prediction: Prediction, face: Face) -> Answer:
     labels = prediction.label_set.labels.all()
     bars = [Bar(label, float(p)) for label, p in zip(labels, prediction.probabilities, strict=True)]
+    # Lists of many uploads go without what was said and decided.
+    given = _within(prediction.label_set_id, getattr(face, "given_feedback", ()))
+    of_this = given is not None and _is_of(given, prediction)
     return Answer(
         prediction=prediction,
         bars=tuple(sorted(bars, key=lambda bar: -bar.share)),
-        # Lists of many uploads go without them.
-        feedback=_within(prediction.label_set_id, getattr(face, "given_feedback", ())),
+        feedback=given if of_this else None,
+        earlier=None if of_this else given,
         decision=_within(prediction.label_set_id, getattr(face, "decided", ())),
     )
+
+
+def _is_of(given: Feedback, shown: Prediction) -> bool:
+    """Whether it was said of this answer, or of another version's that was the same."""
+    was = given.prediction
+    return was is None or given.said == Feedback.Said.NOT_A_FACE or was.label_id == shown.label_id
 
 
 def _within(label_set_id: int, said: Iterable[Opinion]) -> Opinion | None:

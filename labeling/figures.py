@@ -201,7 +201,12 @@ def figures_of_model(label_set: LabelSet, labels: Sequence[Label]) -> ModelFigur
     if version is None:
         return None
     settled = ReviewItem.objects.filter(label_set=label_set, state=ReviewItem.State.SETTLED)
-    read = settled.filter(label__isnull=False, face__predictions__model_version=version)
+    # What it says of a face that was settled before may be what it has learned from it.
+    read = settled.filter(
+        label__isnull=False,
+        face__predictions__model_version=version,
+        face__predictions__created_at__lte=F("settled_at"),
+    )
     cells = read.order_by().values_list("face__predictions__label", "label", "probe").annotate(Count("pk"))
     counts: Counter[tuple[int, int]] = Counter()
     probes = right = 0

@@ -1,4 +1,4 @@
-"""How faces come into the review queue, and leave it: what classifier.handover hands over."""
+"""What classifier.handover hands over: above all how faces come into the review queue, and leave it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from classifier.vision.similar import perceptual_hash
 
 from . import curation
 from .models import Annotation, ReviewItem
+from .training_runs import end_lost_runs
 
 TAKEN_AT_ONCE = 50
 DISAGREEING = (Feedback.Said.WRONG, Feedback.Said.NOT_A_FACE)
@@ -51,6 +52,32 @@ def feedback_given(feedback: Feedback) -> None:
     items.filter(probe=False).update(rank=F("entropy") + int(disagreed))
 
 
+def faces_rescored(predictions: Sequence[Prediction]) -> None:
+    """Raise the faces that versions read differently, or whose user disagrees with the new answer.
+
+    A probe stays where it is; so does what a labeler has put behind all others.
+    """
+    shown = {prediction.face_id: prediction for prediction in predictions}
+    label_sets = {prediction.label_set_id for prediction in predictions}
+    here = {"face__in": list(shown), "label_set__in": label_sets}
+    said = Prediction.objects.filter(**here).values_list("face", "label")
+    differing = {face for face, label in said if label != shown[face].label_id}
+    given = Feedback.objects.filter(**here).select_related("prediction")
+    disagreeing = {one.face_id for one in given if _disagrees(one, shown[one.face_id])}
+    # Whoever holds one of them is answering it, or deletes it: to wait could be to wait for each other.
+    items = list(ReviewItem.objects.filter(**here).select_for_update(of=("self",), skip_locked=True))
+    for item in items:
+        item.entropy = _entropy(shown[item.face_id].probabilities)
+        item.disagreed = item.face_id in disagreeing
+        if not item.probe and item.rank >= 0:
+            item.rank = item.entropy + item.disagreed + (item.face_id in differing)
+    ReviewItem.objects.bulk_update(items, ["entropy", "disagreed", "rank"])
+
+
+def worker_started() -> None:
+    end_lost_runs()
+
+
 @transaction.atomic
 def take_in(label_set: LabelSet) -> int:
     """Queue some faces that have no place yet for this label set, as of a new one, which no model reads.
@@ -71,7 +98,8 @@ def take_in(label_set: LabelSet) -> int:
 def _with_what_was_said(faces: QuerySet[Face]) -> QuerySet[Face]:
     shown = Prediction.objects.filter(shown=True).select_related("label_set")
     predictions = Prefetch("predictions", queryset=shown, to_attr="shown_predictions")
-    return faces.prefetch_related(predictions, "feedback")  # type: ignore[no-redef]
+    feedback = Prefetch("feedback", queryset=Feedback.objects.select_related("prediction"))
+    return faces.prefetch_related(predictions, feedback)  # type: ignore[no-redef]
 
 
 def _of(label_set: LabelSet, predictions: Iterable[Prediction]) -> Prediction | None:
@@ -84,7 +112,7 @@ def _place(face: Face, label_set: LabelSet, prediction: Prediction | None) -> Re
     probe = prediction is not None and CHANCE.random() < settings.REVIEW_PROBE_SHARE
     hidden = prediction is not None and CHANCE.random() < settings.REVIEW_HIDDEN_SHARE
     disagreed = any(
-        said.said in DISAGREEING for said in face.feedback.all() if said.label_set_id == label_set.pk
+        _disagrees(said, prediction) for said in face.feedback.all() if said.label_set_id == label_set.pk
     )
     return ReviewItem(
         face=face,
@@ -96,6 +124,17 @@ def _place(face: Face, label_set: LabelSet, prediction: Prediction | None) -> Re
         rank=CHANCE.random() if probe else entropy + disagreed,
         perceptual_hash=perceptual_hash(np.asarray(Image.open(BytesIO(face.crop)).convert("RGB"))),
     )
+
+
+def _disagrees(feedback: Feedback, shown: Prediction | None) -> bool:
+    """Whether what a user said, perhaps of another version's answer, speaks against the one shown now."""
+    was = feedback.prediction
+    if shown is None or was is None or was.label_id == shown.label_id:
+        return feedback.said in DISAGREEING
+    if feedback.said == Feedback.Said.NOT_A_FACE:
+        return True
+    meant = was.label_id if feedback.said == Feedback.Said.RIGHT else feedback.label_id
+    return meant != shown.label_id
 
 
 def _entropy(probabilities: Sequence[float]) -> float:

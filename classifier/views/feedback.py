@@ -26,7 +26,14 @@ def feedback(request: HttpRequest, face_id: int) -> HttpResponse:
     slug = request.POST.get("label", "") if said == Feedback.Said.WRONG else ""
     label = label_set.labels.filter(slug=slug).first()
     try:
-        give_feedback(face=face, label_set=label_set, user=request.user, said=said, label=label)  # type: ignore[arg-type]
+        give_feedback(
+            face=face,
+            label_set=label_set,
+            user=request.user,  # type: ignore[arg-type]
+            said=said,
+            label=label,
+            prediction_id=request.POST.get("prediction", ""),
+        )
     except FeedbackError as error:
         return refuse(request, status=400, sentence=str(error))
     if wants_json(request):

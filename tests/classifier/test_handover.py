@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import QuerySet
@@ -11,7 +13,8 @@ from django.urls import reverse
 from classifier import handover
 from classifier.accounts import delete_uploads, erase_account
 from classifier.feedback import give_feedback
-from classifier.models import Feedback, LabelSet, Upload, User
+from classifier.models import Feedback, LabelSet, Prediction, Upload, User
+from classifier.rescoring import rescore
 from tests.factories import make_active_model, make_upload
 from tests.photographs import astronaut
 
@@ -34,6 +37,13 @@ class Listener:
 
     def feedback_given(self, feedback: Feedback) -> None:
         self._hear("feedback", feedback.said)
+
+    def faces_rescored(self, predictions: Sequence[Prediction]) -> None:
+        for prediction in predictions:
+            self._hear("rescored", prediction.face_id)
+
+    def worker_started(self) -> None:
+        self._hear("worker", None)
 
     def _hear(self, what: str, of: object) -> None:
         if self.refuses:
@@ -98,3 +108,18 @@ def test_connecting_twice_is_connecting_once(listener: Listener, ada: User) -> N
     handover.connect(listener)
     handover.offer(make_upload(ada))
     assert len(listener.heard) == 1
+
+
+def test_what_another_version_reads_is_told_and_kept_only_when_that_succeeds(
+    listener: Listener, ada: User
+) -> None:
+    make_active_model(favourite="happy")
+    face = make_upload(ada, consent=True).faces.get()
+    version = make_active_model(favourite="sad")
+    listener.refuses = True
+    with pytest.raises(RuntimeError):
+        rescore(version.pk)
+    assert not face.predictions.filter(model_version=version).exists()
+    listener.refuses = False
+    rescore(version.pk)
+    assert listener.heard == [("rescored", face.pk)]
