@@ -81,6 +81,13 @@ def test_vision_and_ml_know_nothing_of_the_site_around_them(folder: str) -> None
     assert wrong == []
 
 
+def test_the_gate_knows_arrays_and_nothing_of_the_site() -> None:
+    names = imported(ROOT / "labeling/gate.py", "labeling.gate")
+    ours = {name for name in names if within(name, "classifier") or within(name, "labeling")}
+    assert {name for name in ours if not within(name, "classifier.ml")} == set()
+    assert not any(within(name, "django") for name in names)
+
+
 def test_models_reach_into_no_stage() -> None:
     names = imported(ROOT / "classifier/models.py", "classifier.models")
     models = ("classifier.activation", "classifier.worker_job")  # no stages

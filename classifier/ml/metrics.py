@@ -130,6 +130,14 @@ def confusion_matrix(
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
+def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(R,) expected calibration errors, as `measure` tells them, of (R, N) outcomes of (N,) confidences."""
+    bins = len(right) * BINS
+    places = _bin(confidence) + np.arange(0, bins, BINS)[:, None]
+    gaps = np.bincount(places.ravel(), weights=(confidence - right).ravel(), minlength=bins)
+    return np.abs(gaps.reshape(-1, BINS)).sum(axis=1) / len(confidence)
+
+
 def reliability(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> list[dict[str, Any]]:
     """BINS bins of equal width of confidence: how many faces, how sure on the average, how often right.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from classifier.ml.metrics import measure, reliability
+from classifier.ml.metrics import calibration_error, measure, reliability
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -125,3 +125,12 @@ def test_intervals_of_a_whole_test_set_cost_little() -> None:
     began = time.process_time()
     measure(*scored(3579), NAMES)
     assert time.process_time() - began < 3
+
+
+def test_the_calibration_error_of_many_outcomes_is_that_of_each() -> None:
+    answers, labels = scored(300)
+    told = measure(answers, labels, NAMES)["expected_calibration_error"]
+    right = answers.argmax(axis=1) == labels
+    several = calibration_error(answers.max(axis=1), np.stack([right, ~right, np.ones_like(right)]))
+    assert several[0] == pytest.approx(told, abs=1e-4)
+    assert several[2] == pytest.approx((1 - answers.max(axis=1)).mean(), abs=1e-6)
