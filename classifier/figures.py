@@ -5,11 +5,10 @@ A card may come from anywhere: only what `classifier.ml.artifact.check_card` dem
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from classifier.card_values import count, interval, mapping, share, text
 from classifier.cards import Bar
 from classifier.models import Label, ModelVersion
 
@@ -49,51 +48,27 @@ def figures_of_active(label_set_slug: str) -> Figures | None:
 
 
 def figures_of(version: ModelVersion) -> Figures:
-    dataset = _words(version.card.get("dataset"))
+    dataset = mapping(version.card.get("dataset"))
     labels = list(version.label_set.labels.all())
     return Figures(
         version=version,
         threshold=version.card["threshold"],
-        learned_from=_text(dataset.get("name")),
-        votes=_text(dataset.get("votes")),
-        faces=_count(dataset.get("faces")),
+        learned_from=text(dataset.get("name")),
+        votes=text(dataset.get("votes")),
+        faces=count(dataset.get("faces")),
         scorings=tuple(scorings_of(version, labels)),
     )
 
 
 def scorings_of(version: ModelVersion, labels: Iterable[Label] = ()) -> Iterable[Scoring]:
     """`labels`: those that the recalls are wanted of. Makes no query."""
-    for name, said in _words(version.card.get("metrics")).items():
-        measured = _words(said)
-        accuracy = _share(measured.get("accuracy"))
+    for name, said in mapping(version.card.get("metrics")).items():
+        measured = mapping(said)
+        accuracy = share(measured.get("accuracy"))
         if accuracy is None:
             continue
-        low, high = _interval(measured.get("accuracy_95"))
-        recall = _words(measured.get("recall"))
-        shares = [(label, _share(recall.get(label.slug))) for label in labels]
-        recalls = tuple(Bar(label, share) for label, share in shares if share is not None)
-        yield Scoring(name, _count(measured.get("faces")), accuracy, low, high, recalls)
-
-
-def _words(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _share(value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if number and 0 <= value <= 1 else None
-
-
-def _interval(value: Any) -> tuple[float, float] | tuple[None, None]:
-    if not isinstance(value, list) or len(value) != 2:
-        return None, None
-    low, high = _share(value[0]), _share(value[1])
-    return (None, None) if low is None or high is None else (low, high)
+        low, high = interval(measured.get("accuracy_95"))
+        recall = mapping(measured.get("recall"))
+        shares = [(label, share(recall.get(label.slug))) for label in labels]
+        recalls = tuple(Bar(label, found) for label, found in shares if found is not None)
+        yield Scoring(name, count(measured.get("faces")), accuracy, low, high, recalls)

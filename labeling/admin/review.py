@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.decorators import permission_required
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -15,21 +13,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from classifier.admin import RecordAdmin
+from classifier.admin_pages import asks
 from classifier.models import Prediction
 from labeling.models import ReviewItem, ReviewQuerySet
 from labeling.views import bulk, faces, pictures, review
 
 VIEW, REVIEW = "labeling.view_reviewitem", "labeling.review_faces"
-View = Callable[..., Any]
-
-
-def asks(permission: str, view: View, *, cacheable: bool = False) -> View:
-    """`view` for staff with this permission. Other staff are refused, everybody else is asked to sign in.
-
-    `cacheable`: the view says itself how long its answer may be kept.
-    """
-    checked = permission_required(permission, raise_exception=True)(view)
-    return admin.site.admin_view(checked, cacheable=cacheable)
 
 
 @admin.register(ReviewItem)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from classifier.admin_pages import framed
 from classifier.models import LabelSet, User
 from classifier.templatetags.expressions import grouped, percent
 from emotion_site.errors import wants_json
@@ -60,14 +61,7 @@ def review(request: HttpRequest, label_set: str) -> HttpResponse:
 
 
 def admin_page(request: HttpRequest, title: str, **context: Any) -> dict[str, Any]:
-    """What a page of the admin needs. Its sidebar would take the room that the pictures want."""
-    return {
-        **admin.site.each_context(request),
-        "title": title,
-        "is_nav_sidebar_enabled": False,
-        "opts": ReviewItem._meta,
-        **context,
-    }
+    return framed(request, title, **{"opts": ReviewItem._meta, **context})
 
 
 def said_in(form: QueryDict, label_set: LabelSet) -> Said:

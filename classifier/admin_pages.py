@@ -1,0 +1,26 @@
+"""Pages of our own within the stock admin: who may open them, and what their frame needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest
+
+View = Callable[..., Any]
+
+
+def asks(permission: str, view: View, *, cacheable: bool = False) -> View:
+    """`view` for staff with this permission. Other staff are refused, everybody else is asked to sign in.
+
+    `cacheable`: the view says itself how long its answer may be kept.
+    """
+    checked = permission_required(permission, raise_exception=True)(view)
+    return admin.site.admin_view(checked, cacheable=cacheable)
+
+
+def framed(request: HttpRequest, title: str, **context: Any) -> dict[str, Any]:
+    """What a page of the admin needs. Its sidebar would take the room that pictures and tables want."""
+    return {**admin.site.each_context(request), "title": title, "is_nav_sidebar_enabled": False, **context}
