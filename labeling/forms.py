@@ -9,6 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from classifier.models import Label, LabelSet
 
+from .models import TrainingRun
+from .training_plan import MOST_EPOCHS
+
 
 class ImportForm(forms.Form):
     given = forms.FileField(
@@ -52,3 +55,39 @@ class RelabelForm(ReasonForm):
     def __init__(self, *args: Any, label_set: LabelSet, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["label"].queryset = label_set.labels.all()  # type: ignore[attr-defined]
+
+
+class TrainForm(forms.Form):
+    """What a run is asked for; the names are those of `training_plan.Asked`."""
+
+    estimator = forms.ChoiceField(
+        label=_("Estimator"),
+        choices=[(choice.value, choice.label.capitalize()) for choice in TrainingRun.Estimator],
+    )
+    start = forms.ChoiceField(
+        label=_("A network starts"),
+        required=False,
+        choices=[
+            ("", _("As the size of the dataset suggests")),
+            ("active", _("From the active network: a few examples are enough")),
+            ("scratch", _("From scratch: takes hours, and thousands of examples")),
+        ],
+    )
+    grid = forms.ChoiceField(
+        label=_("Grid"), choices=[("small", _("Small: minutes")), ("full", _("Full: hours"))]
+    )
+    epochs = forms.IntegerField(
+        label=_("Epochs"),
+        required=False,
+        min_value=1,
+        max_value=MOST_EPOCHS,
+        help_text=_("Of a network from scratch. Empty: as many as it was made for."),
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        initial=0,
+        min_value=0,
+        max_value=2**32 - 1,
+        help_text=_("The same dataset, seed and kind of machine give the same model."),
+    )
+    no_promote = forms.BooleanField(label=_("Only register it: promote nothing"), required=False)

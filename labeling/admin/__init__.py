@@ -1,5 +1,5 @@
-"""What labelers and curators see in the admin."""
+"""What labelers, curators and operators see in the admin."""
 
-from . import dataset, review
+from . import dataset, review, training
 
-__all__ = ["dataset", "review"]
+__all__ = ["dataset", "review", "training"]

@@ -26,7 +26,7 @@ def follow_parent() -> None:
     # Not through sys.stdin, whose lock this thread would still hold when the interpreter ends.
     while os.read(0, 1024):
         pass
-    os._exit(9)
+    os.killpg(0, signal.SIGKILL)
 
 
 def search(folder: Path) -> None:
