@@ -49,6 +49,8 @@ LABELERS_PAGES = {
     "review-list": "/admin/labeling/reviewitem/",
     "dataset": "/admin/labeling/example/dataset/",
     "dataset-list": "/admin/labeling/example/",
+    "train": "/admin/labeling/trainingrun/train/",
+    "training-runs": "/admin/labeling/trainingrun/",
 }
 
 

@@ -32,8 +32,7 @@ def test_every_path_exists() -> None:
 def test_every_management_command_exists() -> None:
     commands = {path.stem for path in ROOT.glob("*/management/commands/*.py")}
     named = set(re.findall(r"manage\.py ([a-z_]+)", README)) - {"check", "spectacular"}
-    # The README says that this one is still to come.
-    assert named - {"retrain"} <= commands
+    assert named <= commands
 
 
 def test_a_trained_network_is_copied_to_the_names_that_are_installed() -> None:
