@@ -58,8 +58,15 @@ def prepare(environment: dict[str, str]) -> None:
 @contextmanager
 def serving(environment: dict[str, str]) -> Iterator[tuple[str, int]]:
     """The site's address, and the worker's process id."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "emotion_site/gunicorn_conf.py", "emotion_site.wsgi"],
+    with serving_by(environment, "emotion_site.wsgi") as (site, [worker]):
+        yield site, worker
+
+
+@contextmanager
+def serving_by(environment: dict[str, str], application: str) -> Iterator[tuple[str, list[int]]]:
+    """The site's address, and the process ids of its WEB_WORKERS workers."""
+    server = subprocess.Popen(  # noqa: S603 - the callers name the application
+        [sys.executable, "-m", "gunicorn", "-c", "emotion_site/gunicorn_conf.py", application],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -67,11 +74,18 @@ def serving(environment: dict[str, str]) -> Iterator[tuple[str, int]]:
     try:
         site = f"http://127.0.0.1:{environment['PORT']}"
         wait_for(site)
-        [worker] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        yield site, int(worker)
+        yield site, _workers_of(server.pid, int(environment["WEB_WORKERS"]))
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()
+
+
+def _workers_of(server: int, number: int) -> list[int]:
+    while True:
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        if len(children) == number:
+            return [int(child) for child in children]
+        time.sleep(0.02)
 
 
 def make_token(client: httpx.Client) -> str:
