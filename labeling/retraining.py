@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,8 +31,8 @@ from .training_plan import NothingToTrainError, RunRefusedError, check_counts, n
 from .training_runs import DATABASE_GONE, begin, end, working_folder
 
 Outcome = TrainingRun.Outcome
-logger = logging.getLogger(__name__)
 
+RESULT = {"parameters", "cross_validation", "environment", "latency_ms", "seconds"}
 COPIED_AT_ONCE = 1 << 20
 LINES_TOLD = 5
 
@@ -196,6 +195,8 @@ def _read_trained(folder: Path, labels: list[str], run: TrainingRun) -> Trained:
         raise
     except (OSError, KeyError, ValueError) as error:
         raise TrainerError(f"The training process left no complete candidate: {error}") from error
+    if missing := RESULT - result.keys():
+        raise TrainerError(f"The training process did not tell {', '.join(sorted(missing))}.")
     if run.champion and champion is None:
         raise TrainerError(f"The training process did not score {run.champion} on the test split.")
     if card["label_set"] != run.label_set.slug:

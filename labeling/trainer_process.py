@@ -20,6 +20,7 @@ from django.conf import settings
 TRAINER: tuple[str, ...] = (sys.executable, "-m", "classifier.ml.trainer")
 """Gets the folder as its last argument."""
 TICK_S = 1.0
+NICENESS = 10
 REFUSED = 3
 STDERR = "stderr.txt"
 KEPT_CHARACTERS = 4000
@@ -47,6 +48,8 @@ class TrainerProcess:
                 # Ctrl-C on a terminal, and whatever stops the worker's group, is this process's to handle.
                 start_new_session=True,
             )
+        # The site goes first, where there are not enough cores for both.
+        os.setpriority(os.PRIO_PGRP, self.process.pid, NICENESS)
         assert self.process.stdout
         threading.Thread(target=self._listen, args=[self.process.stdout], daemon=True).start()
         return self

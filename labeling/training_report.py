@@ -77,6 +77,7 @@ def _last(plan: Plan) -> str:
 
 
 def run_as_text(run: TrainingRun) -> str:
+    """Without its message."""
     return "\n".join(_lines(run))
 
 
@@ -94,7 +95,6 @@ def _lines(run: TrainingRun) -> Iterator[str]:
             )
     for rule in run.gate.get("rules", []):
         yield f"  {'passed' if rule['passed'] else 'REFUSED'}: {rule['sentence']}"
-    yield run.message
 
 
 def _words(parameters: dict[str, Any]) -> str:

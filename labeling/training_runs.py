@@ -178,9 +178,11 @@ def _locked(lock: IO[bytes]) -> bool:
 
 
 def _empty(folder: Path) -> None:
-    for file in folder.iterdir():
-        if file.name != LOCK:
-            file.unlink()
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != LOCK:
+            entry.unlink()
 
 
 def versions_on_erased_data(label_set: LabelSet) -> set[int]:

@@ -19,7 +19,7 @@ from django.urls.converters import (
 )
 
 from classifier.models import User
-from labeling.models import DatasetJob, DatasetVersion, Example, ReviewItem
+from labeling.models import DatasetJob, DatasetVersion, Example, ReviewItem, TrainingRun
 from tests.conftest import logged_in
 from tests.factories import make_user
 from tests.labeling.cast import item_of, label, make_labeler, noise, offered_upload
@@ -52,6 +52,7 @@ def item(ada: User) -> ReviewItem:
         pk=item.pk, label_set=item.label_set, digest="0" * 64, size=0, examples=0, counts={}
     )
     DatasetJob.objects.create(pk=JOB, kind="export", label_set=item.label_set)
+    TrainingRun.objects.create(pk=item.pk, label_set=item.label_set, estimator="svm")
     return item
 
 

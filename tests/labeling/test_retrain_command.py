@@ -79,13 +79,17 @@ def test_each_outcome_has_its_exit_status_and_one_json_object(
 
 def test_for_people_it_ends_with_the_figures_the_rules_and_a_sentence(trainer: Trainer) -> None:
     trainer(accuracy=0.6)
-    code, told = retrain()
-    assert code == 3
+    code, told = retrain("--no-promote")
+    assert code == 0
     assert "svm C 1.0: accuracy 0.600 ± 0.020 by cross-validation" in told
     assert re.search(r"candidate: accuracy 0\.\d{3}", told)
     assert re.search(r"champion: accuracy 0\.\d{3}", told)
     assert "REFUSED: " in told
-    assert told.strip().splitlines()[-1].startswith("expressions v2 (svm) is registered, not promoted.")
+    assert (
+        told.strip()
+        .splitlines()[-1]
+        .startswith("expressions v2 (svm) is registered and not promoted, as asked.")
+    )
 
 
 def test_where_there_is_no_terminal_it_tells_in_plain_lines_beside_the_result(

@@ -95,6 +95,8 @@ class Command(BaseCommand):
         self.stdout.write(_json(run_as_json(run)) if options["json"] else run_as_text(run))
         if code:
             raise CommandError(run.message, returncode=code)
+        if not options["json"]:
+            self.stdout.write(run.message)
 
     def _refuse(self, outcome: str, message: str, code: int, options: dict[str, Any]) -> None:
         if options["json"]:
