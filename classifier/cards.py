@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
@@ -15,6 +16,8 @@ from classifier.models import Decision, Face, Feedback, Label, Prediction, Uploa
 # From here on a face gets a small card: hundreds of bars help nobody.
 MANY_FACES = 12
 FACING_DEGREES = 20
+# A photograph and what was read of it at first are stored in one transaction.
+STORED_WITHIN = timedelta(minutes=1)
 TILE_CHIPS = 2
 
 Opinion = TypeVar("Opinion", Feedback, Decision)
@@ -33,12 +36,14 @@ class Answer:
     """What a face is read as within one label set. `bars` begin with the likeliest label.
 
     `feedback`: what the user said of this answer; `earlier`: of another one, which stood here before.
+    `again_at`: when a version that was promoted since has read the face; None where it was read at first.
     """
 
     prediction: Prediction
     bars: tuple[Bar, ...]
     feedback: Feedback | None
     earlier: Feedback | None
+    again_at: datetime | None
     decision: Decision | None
 
     @property
@@ -158,11 +163,11 @@ def lay_out_face(face: Face, upload: Upload) -> FaceCard:
         top=_share(face.y, upload.height),
         width=_share(face.w, upload.width),
         height=_share(face.h, upload.height),
-        answers=tuple(_answer(prediction, face) for prediction in predictions),
+        answers=tuple(_answer(prediction, face, upload) for prediction in predictions),
     )
 
 
-def _answer(prediction: Prediction, face: Face) -> Answer:
+def _answer(prediction: Prediction, face: Face, upload: Upload) -> Answer:
     labels = prediction.label_set.labels.all()
     bars = [Bar(label, float(p)) for label, p in zip(labels, prediction.probabilities, strict=True)]
     # Lists of many uploads go without what was said and decided.
@@ -173,6 +178,7 @@ def _answer(prediction: Prediction, face: Face) -> Answer:
         bars=tuple(sorted(bars, key=lambda bar: -bar.share)),
         feedback=given if of_this else None,
         earlier=None if of_this else given,
+        again_at=prediction.created_at if prediction.created_at > upload.created_at + STORED_WITHIN else None,
         decision=_within(prediction.label_set_id, getattr(face, "decided", ())),
     )
 

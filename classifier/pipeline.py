@@ -16,6 +16,7 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from .handover import offer
+from .ml.artifact import ArtifactError
 from .models import Face, Prediction, Upload, User
 from .serving import ActiveModel, active_model
 from .stopwatch import Stopwatch
@@ -51,7 +52,8 @@ class Reading:
 def read_photograph(data: bytes, *, label_set: str | None = None, watch: Stopwatch | None = None) -> Reading:
     """Decode, detect, align and classify, largest face first, storing nothing.
 
-    Raises ImageDecodeError for bytes that are no picture, NoActiveModelError when nothing can classify.
+    Raises ImageDecodeError for bytes that are no picture, NoActiveModelError or ArtifactError when nothing
+    can classify.
     """
     watch = watch or Stopwatch()
     model = active_model(label_set or settings.DEFAULT_LABEL_SET)
@@ -67,12 +69,20 @@ def read_photograph(data: bytes, *, label_set: str | None = None, watch: Stopwat
         for place, detection in enumerate(chosen):
             crops[place] = align_face(photograph.pixels, detection)
     with watch.stage("classify"):
-        answers = model.classifier.predict(crops)
+        answers = classify(crops, model)
     faces = tuple(
         _face_reading(photograph, detection, crop, answer, model)
         for detection, crop, answer in zip(chosen, crops, answers, strict=True)
     )
     return Reading(photograph, faces, len(detections), model)
+
+
+def classify(crops: NDArray[np.uint8], model: ActiveModel) -> NDArray[np.float32]:
+    """(N, 112, 112, 3) to (N, K). Raises ArtifactError where an answer is no number."""
+    answers = model.classifier.predict(crops)
+    if not np.isfinite(answers).all():
+        raise ArtifactError(f"{model.version} answers what is no number.")
+    return answers
 
 
 def read_in_turn(file: IO[bytes], *, label_set: str | None = None, watch: Stopwatch | None = None) -> Reading:

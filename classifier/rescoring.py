@@ -18,7 +18,7 @@ from PIL import Image
 
 from .handover import tell_rescored
 from .models import Face, LabelSet, ModelVersion, Prediction, Upload, UploadQuerySet
-from .pipeline import TURN, prediction_of
+from .pipeline import TURN, classify, prediction_of
 from .serving import ActiveModel, load
 from .vision.align import CROP_SIDE
 
@@ -107,7 +107,7 @@ def _rescore_batch(upload_ids: Sequence[UUID], model: ActiveModel) -> list[Predi
         if not ModelVersion.objects.filter(pk=version.pk, active=True).exists():
             raise NoLongerActiveError
         # Whoever holds one of them meanwhile is doing just that: to wait could be to wait for each other.
-        uploads = Upload.objects.select_for_update(of=("self",), skip_locked=True)
+        uploads = Upload.objects.select_for_update(skip_locked=True)
         offered = set(uploads.filter(pk__in=upload_ids, consent=True).values_list("pk", flat=True))
         shown = [prediction for prediction in read if prediction.face.upload_id in offered]
         _show(shown, version)
@@ -124,7 +124,7 @@ def _read(upload_ids: Sequence[UUID], model: ActiveModel) -> list[Prediction]:
     known = {one.face_id: one for one in said.select_related("face").defer("face__crop")}
     unread = [face for face in faces if face.pk not in known]
     with TURN:
-        answers = model.classifier.predict(_crops(unread))
+        answers = classify(_crops(unread), model)
     return [*known.values(), *(prediction_of(*pair, model) for pair in zip(unread, answers, strict=True))]
 
 

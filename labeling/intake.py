@@ -65,7 +65,7 @@ def faces_rescored(predictions: Sequence[Prediction]) -> None:
     given = Feedback.objects.filter(**here).select_related("prediction")
     disagreeing = {one.face_id for one in given if _disagrees(one, shown[one.face_id])}
     # Whoever holds one of them is answering it, or deletes it: to wait could be to wait for each other.
-    items = list(ReviewItem.objects.filter(**here).select_for_update(of=("self",), skip_locked=True))
+    items = list(ReviewItem.objects.filter(**here).select_for_update(skip_locked=True))
     for item in items:
         item.entropy = _entropy(shown[item.face_id].probabilities)
         item.disagreed = item.face_id in disagreeing

@@ -73,13 +73,15 @@ class Classifier:
         return probabilities
 
     def _self_test(self) -> None:
-        crops = np.random.default_rng(0).integers(0, 256, (2, CROP_SIDE, CROP_SIDE, 3), dtype=np.uint8)
+        crops = np.random.default_rng(0).integers(0, 256, (4, CROP_SIDE, CROP_SIDE, 3), dtype=np.uint8)
+        crops[2], crops[3] = 0, 255  # nothing to see, which is where divisions fail
         try:
             answer = self.predict(crops)
         except Exception as error:  # as above
             raise ArtifactError(f"The artifact fails on a trial crop: {error}") from error
-        if answer.shape != (2, len(self.labels)):
-            raise ArtifactError(f"The artifact answers {answer.shape}, not 2 × {len(self.labels)} numbers.")
+        wanted = (len(crops), len(self.labels))
+        if answer.shape != wanted:
+            raise ArtifactError(f"The artifact answers {answer.shape}, not {wanted}.")
         if (
             not np.isfinite(answer).all()
             or answer.min() < 0

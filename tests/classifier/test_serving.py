@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from classifier import pipeline, serving
 from classifier.ml.artifact import ArtifactError
-from classifier.models import Activation, ModelVersion, Prediction, User
+from classifier.models import Activation, ModelVersion, Prediction, Upload, User
 from classifier.pipeline import read_photograph, store_photograph
 from classifier.registry import promote, register, roll_back
 from classifier.results import describe_reading
@@ -190,3 +192,15 @@ def test_a_promotion_in_the_middle_of_a_photograph_does_not_mix_its_answers(
     said = Prediction.objects.filter(face__upload=upload).values_list("model_version__number", "label__slug")
     assert list(said) == [(1, "happy"), (1, "happy")]
     assert answer() == "sad"
+
+
+def test_an_answer_that_is_no_number_is_not_stored(ada: User, ada_client: Client) -> None:
+    """It passes the self-test, and fails on faces with a bright place: too large a number, times that."""
+    pixels = np.zeros((48, 48, 7), np.float32)
+    pixels[16:40, 14:34] = 3e36
+    promote(register(*artifact_answering(np.zeros(7), pixels=pixels.reshape(48 * 48, 7))))
+    with pytest.raises(ArtifactError, match=r"expressions v1 .* no number"):
+        store_photograph(owner=ada, name="me.jpg", file=BytesIO(astronaut()), consent=False)
+    assert not Upload.objects.exists()
+    answered = ada_client.post("/api/v1/predictions/", {"image": SimpleUploadedFile("me.jpg", astronaut())})
+    assert answered.status_code == 503

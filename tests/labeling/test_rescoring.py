@@ -74,6 +74,18 @@ def test_what_another_version_said_is_kept(ada: User, old: ModelVersion, new: Mo
     assert after.confidence == pytest.approx(0.7, abs=1e-3)
 
 
+def test_the_page_says_that_a_face_was_read_again(
+    ada: User, ada_client: Client, old: ModelVersion, new: ModelVersion
+) -> None:
+    upload = offered_upload(ada, created_at=timezone.now() - timedelta(days=3))
+    Prediction.objects.update(created_at=upload.created_at)
+    page = reverse("upload", args=[upload.pk])
+    assert "again on" not in ada_client.get(page).content.decode()
+    promote(new)
+    rescore(new.pk)
+    assert f"constant v2</a>, again on {timezone.now():%-d %B %Y}" in ada_client.get(page).content.decode()
+
+
 def test_an_unreadable_face_stays_unsure(ada: User, old: ModelVersion, new: ModelVersion) -> None:
     upload = offered_upload(ada, shows=("happy", "happy"))
     upload.faces.filter(position=1).update(unreadable="too_small")

@@ -35,7 +35,7 @@ def test_one_altered_byte_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"labels": ["happy", "sad"]}, "not 2 × 2"),
+        ({"labels": ["happy", "sad"]}, r"answers \(4, 7\), not \(4, 2\)"),
         ({"labels": ["happy"] * 7}, "each once"),
         ({"format": 99}, "format 99"),
         ({"threshold": float("nan")}, "threshold"),
