@@ -51,6 +51,9 @@ LABELERS_PAGES = {
     "dataset-list": "/admin/labeling/example/",
     "train": "/admin/labeling/trainingrun/train/",
     "training-runs": "/admin/labeling/trainingrun/",
+    "model-versions": "/admin/classifier/modelversion/",
+    "model-version": "/admin/classifier/modelversion/1/change/",
+    "promote": "/admin/classifier/modelversion/1/promote/",
 }
 
 
