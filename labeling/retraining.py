@@ -60,9 +60,12 @@ def retrain(run: TrainingRun, *, tell: Tell = silent) -> TrainingRun:
     all. Raises OperationalError or InterfaceError, having stopped the training, when the database is gone:
     the row still says then that it runs, and whoever starts next marks it.
     """
-    with working_folder(run) as folder:
-        if folder and begin(run):
-            _do(run, folder, Notes(run, tell))
+    try:
+        with working_folder(run) as folder:
+            if folder and begin(run):
+                _do(run, folder, Notes(run, tell))
+    except OSError as error:  # no folder could be made
+        end(run, Outcome.FAILED, _describe(error), was=TrainingRun.State.WAITING)
     run.refresh_from_db()
     return run
 

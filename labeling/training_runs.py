@@ -13,7 +13,6 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from classifier.models import LabelSet, ModelVersion, User
@@ -56,7 +55,7 @@ def request_run(plan: Plan, *, by: User | None, in_worker: bool) -> TrainingRun:
 
 def check_free(label_set: LabelSet) -> None:
     """Raises RunRefusedError, as `request_run` would."""
-    if any(run.unfinished for run in TrainingRun.objects.unfinished().filter(label_set=label_set)):
+    if not all(is_lost(run) for run in TrainingRun.objects.unfinished().filter(label_set=label_set)):
         raise RunRefusedError(_name_other(label_set))
 
 
@@ -117,16 +116,19 @@ def cancel(run: TrainingRun, *, by: User | None = None) -> bool:
 
 def end_lost_runs() -> int:
     """Mark those as failed whose process is gone. Returns how many."""
-    # A command asks for a run that it then begins itself, at once.
-    unbegun = Q(
-        state=State.WAITING, pid__isnull=False, progress_at__lt=timezone.now() - TrainingRun.LOST_AFTER
-    )
-    found = TrainingRun.objects.filter(Q(state=State.RUNNING) | unbegun)
-    lost = [run for run in found if run.state == State.WAITING or run.lost or is_abandoned(run)]
+    lost = [run for run in TrainingRun.objects.unfinished() if is_lost(run)]
     for run in lost:
         if end(run, Outcome.FAILED, KILLED, was=State(run.state)):
             shutil.rmtree(_folder(run), ignore_errors=True)
     return len(lost)
+
+
+def is_lost(run: TrainingRun) -> bool:
+    """Whether nobody is at an unfinished run any more."""
+    if run.state == State.WAITING:
+        # A command asks for a run that it then begins itself, at once; a worker may come after hours.
+        return run.pid is not None and run.progress_at < timezone.now() - TrainingRun.LOST_AFTER
+    return run.lost or is_abandoned(run)
 
 
 def is_abandoned(run: TrainingRun) -> bool:

@@ -222,7 +222,8 @@ def _runs(request: HttpRequest, version: ModelVersion) -> list[tuple[Any, str]]:
     runs = getattr(version, "training_runs", None)
     if runs is None or not request.user.has_perm("labeling.view_trainingrun"):
         return []
-    return [(run, reverse("admin:labeling_trainingrun_change", args=[run.pk])) for run in runs.all()]
+    found = runs.select_related("label_set", "dataset")
+    return [(run, reverse("admin:labeling_trainingrun_change", args=[run.pk])) for run in found]
 
 
 def _compared(version: ModelVersion, other: ModelVersion | None, labels: Sequence[Label]) -> list[Scoring]:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as site
 from django.db import OperationalError
 from django.utils import timezone
+from pytest_django import Settings
 
 from classifier.models import ModelVersion, User
 from labeling import trainer_process, training_notes
@@ -76,7 +77,7 @@ def assert_stopped(run: TrainingRun, candidate: Path, outcome: str) -> None:
     assert run.outcome == outcome, run.message
     assert_gone(candidate)
     assert ModelVersion.objects.get().active
-    assert not list(Path(settings.FILE_UPLOAD_TEMP_DIR).glob(f"training-{run.pk}"))
+    assert not list(Path(site.FILE_UPLOAD_TEMP_DIR).glob(f"training-{run.pk}"))
 
 
 def test_a_word_on_the_row_cancels_it(candidate: Path, root: User) -> None:
@@ -167,3 +168,14 @@ def test_a_command_that_died_before_it_began_blocks_nobody_for_long(candidate: P
     assert end_lost_runs() == 0
     TrainingRun.objects.filter(pk=run.pk).update(progress_at=timezone.now() - timedelta(hours=1))
     assert make_run().pk != run.pk
+
+
+def test_a_disk_without_room_for_a_folder_fails_the_run(
+    candidate: Path, settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    settings.FILE_UPLOAD_TEMP_DIR = file
+    run = retrain(make_run())
+    assert (run.state, run.outcome) == (State.FAILED, Outcome.FAILED)
+    assert "could not be read or written" in run.message

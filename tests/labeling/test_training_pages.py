@@ -239,6 +239,13 @@ def test_the_list_takes_as_many_queries_for_30_runs_as_for_3(
     assert taken[0] == taken[1]
 
 
+@pytest.mark.parametrize("sought", ["1", "abc", "9" * 30])
+def test_the_list_is_searched_for_a_number_or_a_digest(
+    sought: str, label_set: LabelSet, root_client: Client
+) -> None:
+    assert root_client.get(LIST, {"q": sought}).status_code == 200
+
+
 def test_curves_are_drawn_within_their_frame_and_gaps_are_left_out() -> None:
     points: list[dict[str, float | None]] = [
         {"epoch": 1.0, "accuracy": 0.2, "val_accuracy": None, "loss": 2.0, "learning_rate": 0.001},

@@ -26,17 +26,34 @@ from tests.labeling.cast import expressions
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 FACES = 700
+SAME_CROP = encode_png(gray_crop(1))
 
 
-def add_examples(split: str, *, of_each: int, labels: Iterable[str] = EXPRESSIONS, first: int = 0) -> None:
+def same_crop(slug: str, number: int) -> bytes:
+    return SAME_CROP
+
+
+def crop_of_label(slug: str, number: int) -> bytes:
+    """48 × 48: a picture for each label, and noise for each number, which a model can learn to tell."""
+    noise = np.random.default_rng(number).normal(0, 20, (48, 48))
+    return encode_png((gray_crop(EXPRESSIONS.index(slug)) + noise).clip(0, 255).astype(np.uint8))
+
+
+def add_examples(
+    split: str,
+    *,
+    of_each: int,
+    labels: Iterable[str] = EXPRESSIONS,
+    first: int = 0,
+    crop: Callable[[str, int], bytes] = same_crop,
+) -> None:
     known = {label.slug: label for label in expressions().labels.all()}
-    crop = encode_png(gray_crop(1))
     Example.objects.bulk_create(
         Example(
             label_set=expressions(),
             label=known[slug],
             source="folder",
-            crop=crop,
+            crop=crop(slug, number),
             digest=f"{split}-{slug}-{number:06}".ljust(64, "0"),
             perceptual_hash=0,
             group=f"{split[:2]}{slug[:8]}{number}",
