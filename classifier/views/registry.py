@@ -109,18 +109,27 @@ def roll_back(request: HttpRequest, label_set: str) -> HttpResponse:
 def _obey(
     request: HttpRequest, version: ModelVersion, act: Callable[..., Activation], form: ReasonForm
 ) -> HttpResponse:
-    number = request.POST.get("instead_of", "")
-    seen = (
-        Activation.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 19 else None
-    )
     try:
-        done = act(by=request.user, reason=form.cleaned_data["reason"], instead_of=seen)
+        done = act(
+            by=request.user,
+            reason=form.cleaned_data["reason"],
+            instead_of=_seen(request.POST.get("instead_of", ""), version.label_set),
+        )
     except (registry.PromotionRefusedError, ArtifactError) as error:
         messages.error(request, str(error))
     else:
         version = done.version
         messages.success(request, _("%s answers from now on.") % version)
     return redirect("admin:classifier_modelversion_change", version.pk)
+
+
+def _seen(number: str, label_set: LabelSet) -> Activation | None:
+    """What was active when the page was made; None where nothing ever was. Raises PromotionRefusedError."""
+    history = label_set.activations.all()
+    found = history.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 19 else None
+    if found is None and history.exists():
+        raise registry.PromotionRefusedError(_("Meanwhile another version was activated. Look again."))
+    return found
 
 
 def _confirm(request: HttpRequest, title: str, version: ModelVersion, form: ReasonForm) -> HttpResponse:

@@ -288,6 +288,19 @@ def test_a_page_that_was_opened_before_another_promotion_does_nothing(
     assert active() == 3
 
 
+@pytest.mark.parametrize("seen", ["", "x", "99999999999999999999", "0"])
+def test_a_form_that_does_not_say_what_it_was_made_for_does_nothing(
+    seen: str, challenger: ModelVersion, root_client: Client
+) -> None:
+    root_client.post(promotion_of(challenger), {"instead_of": seen, "reason": ""})
+    assert active() == 1
+
+
+def test_on_a_site_where_nothing_was_ever_active_a_version_can_be_promoted(root_client: Client) -> None:
+    confirmed(root_client, promotion_of(make_version("happy")))
+    assert active() == 1
+
+
 def test_what_the_gate_refused_needs_a_reason(challenger: ModelVersion, root_client: Client) -> None:
     note_verdict(challenger, "fear is recognised 10 points less often.")
     assert "10 points less often" in text(root_client, page_of(challenger))
