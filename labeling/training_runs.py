@@ -115,12 +115,19 @@ def cancel(run: TrainingRun, *, by: User | None = None) -> bool:
 
 
 def end_lost_runs() -> int:
-    """Mark those as failed whose process is gone. Returns how many."""
+    """Mark those as failed whose process is gone, and delete what it left. Returns how many."""
     lost = [run for run in TrainingRun.objects.unfinished() if is_lost(run)]
-    for run in lost:
-        if end(run, Outcome.FAILED, KILLED, was=State(run.state)):
-            shutil.rmtree(_folder(run), ignore_errors=True)
-    return len(lost)
+    ended = sum(end(run, Outcome.FAILED, KILLED, was=State(run.state)) for run in lost)
+    _sweep()
+    return ended
+
+
+def _sweep() -> None:
+    """Copies of a dataset must not outlive their run, whose process may have been killed at its very end."""
+    unfinished = {_folder(run) for run in TrainingRun.objects.unfinished()}
+    for folder in set(Path(settings.FILE_UPLOAD_TEMP_DIR).glob("training-*")) - unfinished:
+        if _is_free(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_lost(run: TrainingRun) -> bool:
@@ -136,12 +143,15 @@ def is_abandoned(run: TrainingRun) -> bool:
 
     A process id would not tell: in a container that starts again, the next worker has the same.
     """
+    return _is_free(_folder(run))
+
+
+def _is_free(folder: Path) -> bool:
     try:
-        with (_folder(run) / LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False  # no such file here, or its process holds it
-    return True
+        with (folder / LOCK).open("rb") as lock:
+            return _locked(lock)
+    except FileNotFoundError:
+        return False  # on another machine, perhaps
 
 
 @contextmanager

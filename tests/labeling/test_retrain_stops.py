@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -168,6 +169,22 @@ def test_a_command_that_died_before_it_began_blocks_nobody_for_long(candidate: P
     assert end_lost_runs() == 0
     TrainingRun.objects.filter(pk=run.pk).update(progress_at=timezone.now() - timedelta(hours=1))
     assert make_run().pk != run.pk
+
+
+def test_copies_of_a_dataset_that_a_killed_process_left_are_deleted_and_no_other_files(
+    candidate: Path,
+) -> None:
+    temporary = Path(site.FILE_UPLOAD_TEMP_DIR)
+    waiting = make_run()
+    left, unfinished = temporary / f"training-{waiting.pk + 1}", temporary / f"training-{waiting.pk}"
+    for folder in (left, unfinished):
+        folder.mkdir()
+        (folder / "lock").touch()
+    with (temporary / "upload").open("wb"):
+        end_lost_runs()
+    assert [path.exists() for path in (left, unfinished, temporary / "upload")] == [False, True, True]
+    shutil.rmtree(unfinished)
+    (temporary / "upload").unlink()
 
 
 def test_a_disk_without_room_for_a_folder_fails_the_run(
