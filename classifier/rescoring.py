@@ -89,7 +89,7 @@ def _bounds() -> Iterator[tuple[UUID, int]]:
 
 def _left(version: ModelVersion) -> UploadQuerySet:
     """Photographs whose pages still show what another version of the label set said."""
-    # One inside the other: of a join, SQLite might read every prediction of the label set for each photograph.
+    # One inside the other: of a join, SQLite might read all predictions of the label set for each photograph.
     faces = Face.objects.filter(Exists(_others(version).filter(face=OuterRef("pk"))), upload=OuterRef("pk"))
     return Upload.objects.filter(Exists(faces))
 
