@@ -12,7 +12,14 @@ from django.utils.translation import gettext as _
 
 from classifier.models import Decision, Face, Label, LabelSet, Upload, User
 
-from .models import DatasetJob, DatasetVersion, Example, ExampleChange, ExampleQuerySet
+from .models import (
+    DatasetJob,
+    DatasetVersion,
+    Example,
+    ExampleChange,
+    ExampleQuerySet,
+    KnownPhotograph,
+)
 from .neighbours import Fingerprint, decode
 from .splits import place_of_face
 
@@ -169,6 +176,7 @@ def forget(uploads: QuerySet[Upload]) -> None:
         stage=_("A photograph was taken back meanwhile. Export again."),
     )
     examples.delete()
+    KnownPhotograph.objects.filter(upload__in=uploads).delete()
     # Before the commit: should a file refuse to go, nothing has happened yet, and it can be tried again.
     for name in files:
         default_storage.delete(name)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -28,6 +29,13 @@ BANDS = 5
 BAND_BITS = 13
 assert NEARLY_SAME < 2 * BANDS
 assert BANDS * BAND_BITS >= 64
+
+# What may have been cut off a picture, as shares of its sides. Of 60 of FER2013's faces less a rim of 3 %, 23
+# are found as they are, and all when they are grown again by these; 57 of those less 5 %, 34 less 8 %.
+RIMS = (0.03, 0.06, 0.09)
+CORNER = 0.05
+# As far as a picture that was square may have lost this share of one side.
+ONE_SIDE = 0.1
 
 Gray = NDArray[np.uint8]
 
@@ -60,6 +68,36 @@ def decode(crop: bytes) -> NDArray[np.uint8]:
     """The pixels of a stored picture, (H, W) gray or (H, W, 3) RGB."""
     with Image.open(io.BytesIO(crop)) as picture:
         return np.asarray(picture if picture.mode == "L" else picture.convert("RGB"), np.uint8)
+
+
+def as_it_may_have_been(pixels: NDArray[np.uint8]) -> list[Fingerprint]:
+    """A picture as it is, and as it may have been before somebody cut a little off its rim.
+
+    What is lacking is filled with the nearest pixels that there are. `pixels`: gray (H, W) or RGB (H, W, 3).
+    """
+    gray = _in_gray(pixels)
+    height, width = gray.shape
+    cuts = [(rim, rim, rim, rim) for rim in (0, *RIMS)]
+    cuts += [(top, CORNER - top, left, CORNER - left) for top in (0, CORNER) for left in (0, CORNER)]
+    tall, wide = max(width / height - 1, 0), max(height / width - 1, 0)
+    if 0 < tall + wide <= 1 / (1 - ONE_SIDE) - 1:
+        cuts += [(tall * at, tall * (1 - at), wide * at, wide * (1 - at)) for at in (0, 0.5, 1)]
+    return [Fingerprint(made_square(_grown(gray, *cut))) for cut in cuts]
+
+
+def made_square(pixels: NDArray[np.uint8]) -> Gray:
+    """(48, 48), whatever its height and width were."""
+    return np.asarray(cv2.resize(_in_gray(pixels), (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _in_gray(pixels: NDArray[np.uint8]) -> Gray:
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels, np.uint8)
+
+
+def _grown(gray: Gray, top: float, bottom: float, left: float, right: float) -> Gray:
+    height, width = gray.shape
+    rims = round(top * height), round(bottom * height), round(left * width), round(right * width)
+    return np.asarray(cv2.copyMakeBorder(gray, *rims, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def same_picture(one: Gray, other: Gray) -> bool:

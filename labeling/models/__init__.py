@@ -1,6 +1,14 @@
 """The return half of the loop, as rows."""
 
-from .dataset import DatasetJob, DatasetVersion, Example, ExampleChange, ExampleQuerySet, Split
+from .dataset import (
+    DatasetJob,
+    DatasetVersion,
+    Example,
+    ExampleChange,
+    ExampleQuerySet,
+    KnownPhotograph,
+    Split,
+)
 from .review import Annotation, AnnotationQuerySet, ReviewItem, ReviewQuerySet
 from .training import TrainingRun, TrainingRunQuerySet
 
@@ -12,6 +20,7 @@ __all__ = [
     "Example",
     "ExampleChange",
     "ExampleQuerySet",
+    "KnownPhotograph",
     "ReviewItem",
     "ReviewQuerySet",
     "Split",

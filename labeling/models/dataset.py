@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from classifier.models import Face, Label, LabelSet
+from classifier.models import Face, Label, LabelSet, Upload
 from classifier.worker_job import WorkerJob
 
 
@@ -146,6 +146,27 @@ class Example(models.Model):
 
     def __str__(self) -> str:
         return f"example {self.pk}: {self.label}"
+
+
+class KnownPhotograph(models.Model):
+    """What the photograph of an example is known by, so that a copy is told however its faces are cut."""
+
+    upload = models.OneToOneField(Upload, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    perceptual_hash = models.BigIntegerField(help_text=_("of all of it, made square"))
+    band_0 = _hash_band(0)
+    band_1 = _hash_band(1)
+    band_2 = _hash_band(2)
+    band_3 = _hash_band(3)
+    band_4 = _hash_band(4)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=[f"band_{number}"], name=f"photographs_by_band_{number}")
+            for number in range(5)
+        ]
+
+    def __str__(self) -> str:
+        return f"photograph of upload {self.upload_id}"
 
 
 class ExampleChange(models.Model):

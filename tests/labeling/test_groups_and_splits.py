@@ -94,6 +94,30 @@ def test_a_photograph_that_is_a_copy_of_an_example_is_known_however_its_face_was
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("rims", [(0.04, 0.04, 0.04, 0.04), (0, 0.05, 0, 0.05), (0.06, 0, 0, 0)])
+def test_so_is_a_copy_less_some_of_its_rim(rims: tuple[float, ...], ada: User) -> None:
+    first = settle(face_showing(crop(1), ada))
+    top, bottom, left, right = (round(300 * rim) for rim in rims)
+    less = crop(1, side=300)[top : 300 - bottom, left : 300 - right]
+    height, width = less.shape[:2]
+    copy = face_showing(crop(2), ada, width=width, height=height)
+    copy.upload.thumbnail.save("copy.jpg", ContentFile(encode_jpeg(np.ascontiguousarray(less))))
+    assert settle(copy).group == first.group
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("alter", ALTERED.values(), ids=ALTERED.keys())
+def test_a_copy_of_a_photograph_is_known_though_its_face_was_cut_otherwise(
+    alter: object, ada: User, bob: User
+) -> None:
+    faces = [face_showing(crop(seed), owner) for seed, owner in ((1, ada), (2, bob))]
+    for face, pixels in zip(faces, (crop(3, side=300), alter(crop(3, side=300))), strict=True):  # type: ignore[operator]
+        face.upload.thumbnail.save("photograph.jpg", ContentFile(encode_jpeg(pixels)))
+    one, other = (settle(face) for face in faces)
+    assert one.group == other.group
+
+
+@pytest.mark.django_db
 def test_label_sets_know_nothing_of_each_other(ada: User) -> None:
     first = settle(face_showing(crop(1), ada))
     pair = LabelSet.objects.create(slug="happy-sad", name="Happy or sad")
