@@ -13,6 +13,7 @@ from classifier.ml.dataset import (
     FaceSet,
     fer_plus_majority,
     hold_out,
+    leaks,
     near_duplicates_of,
     read_fer2013,
     read_folder,
@@ -159,6 +160,22 @@ def test_near_duplicates_of_the_test_images_leave_the_training_set() -> None:
     faces = make_faces(np.stack([kept, left[6:54, 6:54]]))
     rest = without_duplicates_of(faces, make_faces(left[None, 5:53, 7:55]))
     assert [image.tobytes() for image in rest.images] == [kept.tobytes()]
+
+
+def test_what_is_not_for_testing_and_shows_a_test_image_leaks() -> None:
+    shown = scene(1)
+    images = [
+        shown[6:54, 6:54],
+        shown[5:53, 7:55],
+        np.ascontiguousarray(shown[6:54, 6:54][:, ::-1]),
+        scene(2)[6:54, 6:54],
+        shown[6:54, 5:53],
+    ]
+    faces = make_faces(np.stack(images))
+    splits = np.array(["test", "train", "validation", "train", "test"])
+    assert leaks(faces, splits).tolist() == [False, True, True, False, False]
+    assert not leaks(faces, np.array(["train"] * 5)).any()
+    assert not leaks(faces, np.array(["test"] * 5)).any()
 
 
 def test_a_folder_per_class_is_read_at_any_size(tmp_path: Path) -> None:
