@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
-from classifier.api.base import ApiView, check
+from classifier.api.base import ApiView, check, label_set_of
 from classifier.api.schema import file_of, responses
 from classifier.api.serializers import LabelSetQuery
-from classifier.models import LabelSet
 from emotion_site.problems import INVALID
 
 from .exporting import csv_lines
@@ -35,11 +33,11 @@ class DatasetExport(ApiView):
         responses=responses(file_of("text/csv"), INVALID),
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        slug = check(LabelSetQuery, request.query_params).get("label_set", settings.DEFAULT_LABEL_SET)
+        label_set = label_set_of(check(LabelSetQuery, request.query_params))
         return StreamingHttpResponse(
-            csv_lines(LabelSet.objects.get(slug=slug)),
+            csv_lines(label_set),
             content_type="text/csv",
-            headers={"Content-Disposition": f'attachment; filename="{slug}.csv"'},
+            headers={"Content-Disposition": f'attachment; filename="{label_set.slug}.csv"'},
         )
 
 

@@ -323,7 +323,7 @@ def _points(share: float) -> str:
 
 
 def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:.3g} ms"
+    return f"{milliseconds:.4g} ms"
 
 
 def _p(p: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
@@ -12,8 +13,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from classifier.models import LabelSet
 from classifier.stopwatch import Stopwatch
 from classifier.throttling import AddressThrottle
+from emotion_site.problems import INVALID, ProblemError
 
 
 class ApiView(APIView):
@@ -58,3 +61,13 @@ def check(kind: type[Serializer], data: Any) -> dict[str, Any]:
     serializer = kind(data=data)
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
+
+
+def label_set_of(asked: dict[str, Any]) -> LabelSet:
+    """The one that was asked for, which is there, or the site's default. Raises ProblemError without that."""
+    slug = asked.get("label_set", settings.DEFAULT_LABEL_SET)
+    found = LabelSet.objects.filter(slug=slug).first()
+    if found is None:
+        said = f"The default of this site, {slug}, does not exist. Name one that GET label-sets/ lists."
+        raise ProblemError(INVALID, said, field="label_set")
+    return found

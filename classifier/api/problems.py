@@ -44,7 +44,9 @@ def _problem(error: ProblemError, context: dict[str, Any]) -> HttpResponse:
 
 def _undecodable(error: ImageDecodeError, context: dict[str, Any]) -> HttpResponse:
     kind = problems.NOT_A_PHOTOGRAPH if error.code in UNSUPPORTED else problems.PHOTOGRAPH_UNREADABLE
-    return answer(kind, str(error), faults=[Fault("image", str(error))])
+    # By now one of the two was sent, and nothing else can hold a photograph.
+    field = "url" if "url" in context["request"].data else "image"
+    return answer(kind, str(error), faults=[Fault(field, str(error))])
 
 
 def _no_model(error: Exception, context: dict[str, Any]) -> HttpResponse:

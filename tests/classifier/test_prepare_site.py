@@ -82,6 +82,14 @@ def test_the_password_can_come_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert User.objects.get(username="grace").check_password("a long enough secret")
 
 
+def test_a_default_label_set_that_does_not_exist_is_told_of(settings: Settings) -> None:
+    settings.DEFAULT_LABEL_SET = "names"
+    errors = StringIO()
+    call_command("prepare_site", stdout=StringIO(), stderr=errors)
+    assert "DEFAULT_LABEL_SET=names names a label set that does not exist" in errors.getvalue()
+    assert User.objects.exists(), "the site starts, so that somebody can make it"
+
+
 @pytest.mark.parametrize("nothing", ["", "  "])
 def test_a_name_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch, nothing: str) -> None:
     monkeypatch.setenv("SUPERUSER_USERNAME", nothing)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from pytest_django import Settings
 
 from classifier.models import LabelSet, User
 from labeling.exporting import csv_lines
@@ -42,6 +43,13 @@ def test_another_label_set_can_be_named(labelers_api: Client) -> None:
     answer: Any = labelers_api.get(f"{EXPORT}?label_set=names")
     assert b"".join(answer.streaming_content) == b"label,pixels\r\n"
     assert labelers_api.get(f"{EXPORT}?label_set=colors").status_code == 400
+
+
+def test_without_the_sites_default_one_has_to_be_named(labelers_api: Client, settings: Settings) -> None:
+    settings.DEFAULT_LABEL_SET = "gone"
+    answer = labelers_api.get(EXPORT)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "label_set")
+    assert labelers_api.get(f"{EXPORT}?label_set=expressions").status_code == 200
 
 
 def test_nobody_else_gets_it(ada: User) -> None:

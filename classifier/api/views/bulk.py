@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import MultiPartParser
@@ -13,12 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classifier.access import own
-from classifier.api.base import ApiView, check
+from classifier.api.base import ApiView, check, label_set_of
 from classifier.api.bulk import send_bulk, state_of
 from classifier.api.models import Bulk
 from classifier.api.schema import WITH_A_BODY, responses
 from classifier.api.serializers import BulkAnswer, BulkRequest
-from classifier.models import LabelSet
 from classifier.throttling import BulkThrottle
 from emotion_site.problems import NOT_FOUND
 
@@ -35,11 +33,10 @@ class Bulks(ApiView):
     )
     def post(self, request: Request) -> Response:
         asked = check(BulkRequest, request.data)
-        slug = asked.get("label_set", settings.DEFAULT_LABEL_SET)
         bulk = send_bulk(
             owner=request.user,
             file=asked["archive"],
-            label_set=LabelSet.objects.get(slug=slug),
+            label_set=label_set_of(asked),
             consent=asked["consent"],
         )
         address = reverse("api:one-bulk", args=[bulk.pk])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classifier.access import get_face
-from classifier.api.base import ApiView, check
+from classifier.api.base import ApiView, check, label_set_of
 from classifier.api.schema import WITH_A_BODY, responses
 from classifier.api.serializers import FeedbackAnswer, FeedbackRequest
 from classifier.feedback import give_feedback
@@ -29,7 +28,7 @@ class FaceFeedback(ApiView):
     def post(self, request: Request, face_id: int) -> Response:
         face = get_face(request.user, face_id)
         asked = check(FeedbackRequest, request.data)
-        label_set = LabelSet.objects.get(slug=asked.get("label_set", settings.DEFAULT_LABEL_SET))
+        label_set = label_set_of(asked)
         label = _label_of(label_set, asked)
         given = give_feedback(
             face=face, label_set=label_set, user=request.user, said=_said(asked), label=label

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db.models import Prefetch
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from classifier.api.base import ApiView, check
+from classifier.api.base import ApiView, check, label_set_of
 from classifier.api.schema import responses
 from classifier.api.serializers import LabelSetAnswer, LabelSetQuery, ListedModelAnswer, ModelCardAnswer
 from classifier.models import LabelSet, ModelVersion
@@ -48,9 +47,9 @@ class ActiveModel(ApiView):
         responses=responses({200: ModelCardAnswer}, INVALID, NOT_FOUND),
     )
     def get(self, request: Request) -> Response:
-        label_set = check(LabelSetQuery, request.query_params).get("label_set", settings.DEFAULT_LABEL_SET)
+        label_set = label_set_of(check(LabelSetQuery, request.query_params))
         active = ModelVersion.objects.select_related("label_set").filter(active=True)
-        version = active.filter(label_set__slug=label_set).first()
+        version = active.filter(label_set=label_set).first()
         if version is None:
             raise Http404
         return Response(describe_listed_model(version) | {"card": version.card})

@@ -15,6 +15,7 @@ from django.db import OperationalError
 from classifier.artifact_files import clear_temporary
 from classifier.management.commands.install_models import check_bundle
 from classifier.models import User
+from emotion_site.checks import default_label_set_exists
 
 # No upload takes as long: what is older was left by a process that was killed.
 LEFT_BEHIND_S = 24 * 60 * 60
@@ -44,6 +45,8 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         call_command("install_models", stdout=self.stdout)
         clear_away()
+        for message in default_label_set_exists(databases=["default"]):
+            self.stderr.write(self.style.WARNING(str(message)))
         if name:
             self._make_superuser(name)
 

@@ -331,3 +331,16 @@ def test_the_api_says_what_went_wrong(reply: Reply, api: Client, settings: Setti
     assert (answer.status_code, answer.json()["type"]) == (422, "/api/problems/#url-not-fetched")
     assert answer.json()["errors"][0]["field"] == "url"
     assert not Upload.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("internet")
+def test_what_was_fetched_and_is_no_photograph_is_the_addresses_fault(
+    api: Client, settings: Settings
+) -> None:
+    make_active_model()
+    settings.FETCH_URLS = True
+    with server(lambda handler: send(handler, b"GIF89a and no more")) as url:
+        answer = ask(api, url)
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["url"]
