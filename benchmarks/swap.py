@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--promotions", type=int, default=20)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        environment = environment_of(Path(folder), WEB_WORKERS="2")
+        environment = environment_of(Path(folder), WEB_WORKERS="2", LOG_LEVEL="WARNING")
         prepare(environment)
         versions = _two_versions(environment)
         with serving_by(environment, "benchmarks.named_worker") as (site, workers):
