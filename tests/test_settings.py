@@ -52,6 +52,8 @@ BAD_VALUES = {
     "GATE_LATENCY_MS": "0",
     "GATE_LEAST_EXAMPLES": "0",
     "GATE_LEAST_OF_LABEL": "few",
+    "RESCORE_DAYS": "a month",
+    "RESCORE_AT_MOST": "-1",
     "STORED_LONG_SIDE": "10",
     "DATABASE_URL": "mysql://user:hunter2@host/name",
     "EMAIL_URL": "smtp://user:hunter2@host:notaport",
