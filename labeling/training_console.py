@@ -73,7 +73,7 @@ class _Lines:
         stage = event.get("stage")
         if stage is None:
             return
-        ended = event.get("total") and event.get("done") == event.get("total")
+        ended = _counts(event) and event.get("done") == event["total"]
         if stage == self.stage and not ended and time.monotonic() - self.written < SECONDS_BETWEEN_LINES:
             return
         self.stage, self.written = stage, time.monotonic()
@@ -83,11 +83,16 @@ class _Lines:
 def _sentence(event: Event) -> str:
     title, unit = STAGES.get(event["stage"], (str(event["stage"]), ""))
     parts = [title]
-    if event.get("total"):
+    if _counts(event):
         parts.append(f"{event.get('done') or 0} of {event['total']} {unit}".strip())
     if _score(event):
         parts.append(_score(event))
     return ": ".join(parts[:2]) + "".join(f", {part}" for part in parts[2:])
+
+
+def _counts(event: Event) -> bool:
+    """Whether it says more than that the stage has begun, or has ended."""
+    return (event.get("total") or 0) > 1
 
 
 def _score(event: Event) -> str:
