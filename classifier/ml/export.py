@@ -25,7 +25,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 QUANTIZED = ["Conv", "Add", "MaxPool", "Relu", "Mul", "Concat", "GlobalAveragePool"]
 
 
-def serving_graph(trunk: keras.Model, *, temperature: float = 1.0) -> keras.Model:
+def serving_graph(trunk: keras.Model) -> keras.Model:
     """What is exported: (N, S, S, 1) float32 to (N, K) probabilities.
 
     A face and its mirror image are both shown to `trunk`; the answer is of the mean of their logits.
@@ -33,7 +33,7 @@ def serving_graph(trunk: keras.Model, *, temperature: float = 1.0) -> keras.Mode
     image = keras.Input(trunk.input_shape[1:], name="image")
     both = trunk(keras.ops.concatenate([image, image[:, :, ::-1]], axis=0))
     logits = keras.ops.mean(keras.ops.reshape(both, (2, -1, both.shape[-1])), axis=0)
-    return keras.Model(image, keras.layers.Softmax(name="probabilities")(logits * (1 / temperature)))
+    return keras.Model(image, keras.layers.Softmax(name="probabilities")(logits))
 
 
 def export_onnx(model: keras.Model, tensors: NDArray[np.float32]) -> bytes:

@@ -24,6 +24,7 @@ LIBRARIES = ("keras", "numpy", "onnxruntime", "scikit-learn", "tensorflow")
 def calibrated_card(
     artifact: bytes,
     *,
+    label_set: str,
     estimator: str,
     preprocessing: Preprocessing,
     held: FaceSet,
@@ -33,7 +34,7 @@ def calibrated_card(
     card: dict[str, Any] = {
         "format": artifacts.CARD_FORMAT,
         "sha256": artifacts.sha256(artifact),
-        "label_set": "expressions",
+        "label_set": label_set,
         "labels": list(held.names),
         "estimator": estimator,
         "preprocessing": preprocessing.to_card(),
@@ -44,22 +45,27 @@ def calibrated_card(
     return card
 
 
-def provenance(
-    artifact: bytes, card: dict[str, Any], *, training: FaceSet, voted: bool, test: FaceSet
-) -> dict[str, Any]:
-    """What it learned from, with what software, and how good it is on FER2013's public test."""
-    answers = Classifier.load(artifact, card).predict(test.images)
+def provenance(dataset: dict[str, Any]) -> dict[str, Any]:
+    """What it learned from, and with what software."""
     return {
         "intended_use": INTENDED_USE,
-        "dataset": {
-            "name": "FER2013 Training, without near-duplicates of PublicTest",
-            "votes": "FER+" if voted else None,
-            "faces": len(training),
-            "sha256": training.digest(),
-            "licence": "research use; the pictures are not distributed with the weights",
-        },
-        "metrics": {
-            "FER2013 PublicTest": measure(answers, test.labels, test.names, threshold=card["threshold"])
-        },
+        "dataset": dataset,
         "environment": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     }
+
+
+def of_fer2013(training: FaceSet, *, voted: bool) -> dict[str, Any]:
+    """FER2013, as the bundled models know it, for `provenance`."""
+    return {
+        "name": "FER2013 Training, without near-duplicates of PublicTest",
+        "votes": "FER+" if voted else None,
+        "faces": len(training),
+        "sha256": training.digest(),
+        "licence": "research use; the pictures are not distributed with the weights",
+    }
+
+
+def figures_of(artifact: bytes, card: dict[str, Any], test: FaceSet) -> dict[str, Any]:
+    """How good it is on faces that it has not seen."""
+    answers = Classifier.load(artifact, card).predict(test.images)
+    return measure(answers, test.labels, test.names, threshold=card["threshold"])

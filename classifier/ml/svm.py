@@ -10,22 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import compose, helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
-from scipy.linalg import cho_factor, cho_solve
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 
 from . import artifact as artifacts
@@ -33,12 +24,13 @@ from . import features
 from .augmentation import moved
 from .calibration import fit_temperature
 from .dataset import FaceSet, hold_out, read_fer2013, targets, without_duplicates_of
-from .embedding import FEATURES, OPSET, FaceEmbedding, Graph
-from .model_card import calibrated_card, provenance
+from .embedding import FEATURES, FaceEmbedding
+from .kernel_machine import KernelMachine
+from .model_card import calibrated_card, figures_of, of_fer2013, provenance
+from .pipeline_graph import export_onnx
 from .preprocessing import Preprocessing
-
-# Matrices of so many numbers are stored, and multiplied by, in 8 bits.
-LARGE = 50_000
+from .progress import Tell, printed, silent
+from .search import family_of, search
 
 
 @dataclass(frozen=True)
@@ -47,6 +39,7 @@ class Recipe:
 
     searched: int = 4000
     folds: int = 3
+    grid: str = "small"
     centres: int = 14_000
     copies: int = 3
     votes_share: float = 0.4
@@ -58,125 +51,29 @@ class Recipe:
 QUICK = Recipe(searched=600, folds=2, centres=1500, copies=0, words=32)
 
 
-class KernelMachine(ClassifierMixin, BaseEstimator):
-    """A least-squares support vector machine of fixed size, with a Gaussian kernel.
-
-    Suykens et al., "Least Squares Support Vector Machines", 2002, chapter 6; the same as the Nystroem kernel
-    ridge regression of Rudi et al., "Less is More", NIPS 2015. Each class is told from the others by a sum of
-    bumps around `centres` faces, drawn at random from those that it learns from.
-
-    gamma: of the kernel exp(-gamma · d² / m), with m the median squared distance between two centres.
-    alpha: how much a large weight costs, for each face.
-    """
-
-    def __init__(self, gamma: float = 1.5, alpha: float = 0.1, centres: int = 14_000, seed: int = 0) -> None:
-        self.gamma = gamma
-        self.alpha = alpha
-        self.centres = centres
-        self.seed = seed
-
-    def fit(self, X: NDArray[np.float32], y: NDArray[Any]) -> KernelMachine:
-        """y: (N,) classes, or (N, K) shares of each class 0 to K - 1."""
-        rng = np.random.default_rng(self.seed)
-        self.classes_ = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
-        shares = (y[:, None] == self.classes_).astype(np.float64) if y.ndim == 1 else y.astype(np.float64)
-        self.centres_ = X[np.sort(rng.permutation(len(X))[: self.centres])]
-        self.gamma_ = self.gamma / _median_squared_distance(self.centres_[:2000])
-        self.intercept_ = shares.mean(axis=0)
-        among = self._kernel(self.centres_).astype(np.float64)
-        normal, right = self.alpha * among, np.zeros((len(self.centres_), shares.shape[1]))
-        for start in range(0, len(X), 4096):
-            # In float32 the normal equations would be singular wherever two centres are almost one.
-            rows = self._kernel(X[start : start + 4096]).astype(np.float64)
-            normal += rows.T @ rows
-            right += rows.T @ (shares[start : start + 4096] - self.intercept_)
-        normal[np.diag_indices_from(normal)] += 1e-9 * np.trace(normal)
-        factor = cho_factor(normal, lower=True, overwrite_a=True, check_finite=False)
-        self.coef_ = cho_solve(factor, right).astype(np.float32)
-        return self
-
-    def decision_function(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, K) float32; the largest is the answer."""
-        parts = [self._kernel(X[start : start + 4096]) @ self.coef_ for start in range(0, len(X), 4096)]
-        return np.concatenate(parts) + self.intercept_.astype(np.float32)
-
-    def predict(self, X: NDArray[np.float32]) -> NDArray[Any]:
-        answers: NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
-        return answers
-
-    def _kernel(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.exp(-self.gamma_ * _squared_distances(X, self.centres_))
-
-
-def _squared_distances(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = (rows * rows).sum(axis=1)[:, None] + (others * others).sum(axis=1)
-    return np.maximum(lengths - 2 * rows @ others.T, 0)
-
-
-def _median_squared_distance(rows: NDArray[np.float32]) -> float:
-    found = _squared_distances(rows, rows)
-    return float(np.median(found[np.triu_indices(len(rows), 1)]))
-
-
-GRID: list[dict[str, Any]] = [
-    {"classifier": [KernelMachine()], "classifier__gamma": [1.0, 2.0], "classifier__alpha": [0.05, 0.2]},
-    {"classifier": [LogisticRegression(max_iter=300)], "classifier__C": [1.0, 10.0]},
-    {"classifier": [RandomForestClassifier(random_state=0)], "classifier__n_estimators": [300]},
-]
-
-
-def search(faces: FaceSet, *, recipe: Recipe) -> tuple[Pipeline, list[dict[str, Any]]]:
-    """The best of GRID by stratified cross-validation on some of the faces, and the table of all.
-
-    The pipeline is not fitted. The table has estimator, parameters, and the mean and deviation of accuracy.
-    """
-    X, y = faces.images.reshape(len(faces), -1), faces.labels
-    if recipe.searched < len(faces):
-        X, _, y, _ = train_test_split(X, y, train_size=recipe.searched, stratify=y, random_state=recipe.seed)
-    folds = StratifiedKFold(recipe.folds, shuffle=True, random_state=recipe.seed)
-    with tempfile.TemporaryDirectory() as memory:
-        # The embedding is the same for every classifier: each fold's is made once.
-        pipeline = Pipeline(
-            [("embedding", FaceEmbedding(words=recipe.words, seed=recipe.seed)), ("classifier", None)],
-            memory=memory,
-        )
-        found = GridSearchCV(pipeline, GRID, scoring="accuracy", cv=folds, refit=False).fit(X, y)
-    results = found.cv_results_
-    table = [
-        {
-            "estimator": type(parameters["classifier"]).__name__,
-            "parameters": {
-                name.removeprefix("classifier__"): value
-                for name, value in parameters.items()
-                if name != "classifier"
-            },
-            "accuracy": round(float(mean), 4),
-            "deviation": round(float(deviation), 4),
-        }
-        for parameters, mean, deviation in zip(
-            results["params"], results["mean_test_score"], results["std_test_score"], strict=True
-        )
-    ]
-    pipeline.set_params(memory=None, **results["params"][int(found.best_index_)])
-    return pipeline, sorted(table, key=lambda row: -row["accuracy"])
-
-
-def fit(pipeline: Pipeline, faces: FaceSet, *, recipe: Recipe) -> Pipeline:
+def fit(pipeline: Pipeline, faces: FaceSet, *, recipe: Recipe, tell: Tell = silent) -> Pipeline:
     """Fit on all faces and, for each, `copies` that are moved a little; the embedding on the faces alone."""
     rng = np.random.default_rng(recipe.seed)
     shares = targets(faces, votes_share=recipe.votes_share)
     embedding, classifier = pipeline["embedding"], pipeline["classifier"]
     images = faces.images.reshape(len(faces), -1)
-    rows = [embedding.fit(images).transform(images)]
-    for _ in range(recipe.copies):
+    steps = recipe.copies + 3
+    tell(stage="fit", done=0, total=steps)
+    embedding.fit(images)
+    tell(stage="fit", done=1, total=steps)
+    rows = [embedding.transform(images)]
+    for copy in range(recipe.copies):
+        tell(stage="fit", done=2 + copy, total=steps)
         copies = np.stack([moved(image, rng) for image in faces.images])
         rows.append(embedding.transform(copies.reshape(len(copies), -1)))
+    tell(stage="fit", done=steps - 1, total=steps)
     X = np.concatenate(rows)
     if isinstance(classifier, KernelMachine):
         classifier.set_params(centres=recipe.centres)
         classifier.fit(X, np.tile(shares, (len(rows), 1)))
     else:
         classifier.fit(X, np.tile(faces.labels, len(rows)))
+    tell(stage="fit", done=steps, total=steps)
     return pipeline
 
 
@@ -188,116 +85,46 @@ def scores(pipeline: Pipeline, images: NDArray[np.uint8]) -> NDArray[np.float32]
     return np.log(np.maximum(pipeline.predict_proba(X), 1e-6)).astype(np.float32)
 
 
-def export_onnx(pipeline: Pipeline, *, temperature: float) -> bytes:
-    """From `features.extract` to probabilities, the large matrices in 8 bits."""
-    embedding, classifier = pipeline["embedding"], pipeline["classifier"]
-    classes = len(classifier.classes_)
-    head = (
-        _kernel_graph(classifier)
-        if isinstance(classifier, KernelMachine)
-        else _scikit_learn_graph(classifier, sum(embedding.components))
+def build_artifact(pipeline: Pipeline, held: FaceSet, *, label_set: str) -> tuple[bytes, dict[str, Any]]:
+    """Calibrate the fitted pipeline on `held`, and export it."""
+    temperature = fit_temperature(scores(pipeline, held.images), held.labels)
+    artifact = artifacts.with_labels(export_onnx(pipeline, temperature=temperature), held.names)
+    card = calibrated_card(
+        artifact,
+        label_set=label_set,
+        estimator=family_of(pipeline["classifier"]),
+        preprocessing=Preprocessing(features=FEATURES),
+        held=held,
+        temperature=temperature,
     )
-    end = Graph("softmax")
-    told = end.add("Mul", "scores", end.constant(np.float32(1 / temperature)))
-    end.nodes.append(helper.make_node("Softmax", [told], ["answer"], axis=1))
-    tail = end.to_bytes(given=("scores", classes), told=("answer", classes))
-    whole = _joined(_joined(onnx.load_from_string(embedding.graph()), head, "embedding"), tail, "scores")
-    return _in_bytes(whole)
+    card["input"] = {"shape": [None, sum(map(features.width, FEATURES))], "dtype": "float32"}
+    return artifact, card
 
 
-def _kernel_graph(machine: KernelMachine) -> bytes:
-    """From `embedding` to `scores`: `decision_function`."""
-    graph = Graph("kernel")
-    centres = machine.centres_
-    products = graph.add("MatMul", "embedding", graph.constant(-2 * centres.T))
-    lengths = graph.add("ReduceSumSquare", "embedding", graph.constant(np.array([1])), keepdims=1)
-    squared = graph.add("Add", graph.add("Add", products, lengths), graph.constant((centres**2).sum(axis=1)))
-    near = graph.add("Mul", graph.add("Relu", squared), graph.constant(np.float32(-machine.gamma_)))
-    answer = graph.add("MatMul", graph.add("Exp", near), graph.constant(machine.coef_))
-    graph.nodes.append(helper.make_node("Add", [answer, graph.constant(machine.intercept_)], ["scores"]))
-    return graph.to_bytes(given=("embedding", centres.shape[1]), told=("scores", len(machine.classes_)))
-
-
-def _scikit_learn_graph(classifier: ClassifierMixin, width: int) -> bytes:
-    """From `embedding` to `scores`: the logarithm of `predict_proba`."""
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType
-
-    model = to_onnx(
-        classifier,
-        initial_types=[("embedding", FloatTensorType([None, width]))],
-        options={id(classifier): {"zipmap": False}},
-        target_opset={"": OPSET, "ai.onnx.ml": 3},
-    )
-    graph = Graph("log")
-    likely = graph.add("Max", "probabilities", graph.constant(np.float32(1e-6)))
-    graph.nodes.append(helper.make_node("Log", [likely], ["scores"]))
-    classes = len(classifier.classes_)
-    log = graph.to_bytes(given=("probabilities", classes), told=("scores", classes))
-    return _joined(model, log, "probabilities").SerializeToString()
-
-
-def _joined(first: onnx.ModelProto, second: bytes, tensor: str) -> onnx.ModelProto:
-    """One model: the output `tensor` of the first is the input of that name of the second."""
-    other = onnx.load_from_string(second)
-    first.ir_version = other.ir_version
-    outputs = [output.name for output in other.graph.output]
-    joined = compose.merge_models(first, other, [(tensor, tensor)], outputs=outputs)
-    versions = {each.domain: each.version for each in joined.opset_import}
-    del joined.opset_import[:]
-    joined.opset_import.extend(helper.make_opsetid(*each) for each in versions.items())
-    onnx.checker.check_model(joined)
-    return joined
-
-
-def _in_bytes(model: onnx.ModelProto) -> bytes:
-    """The model with its large matrices in 8 bits, as `quantize_dynamic` does it."""
-    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
-    large = [
-        node.name
-        for node in model.graph.node
-        if node.op_type == "MatMul" and sizes.get(node.input[1], 0) >= LARGE
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        quantize_dynamic(
-            model,
-            path,
-            nodes_to_quantize=large,
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-        )
-        return path.read_bytes()
-
-
-def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe) -> Path:
-    """The whole way from the CSV to `svm.onnx` and `svm.json` in `output`. Returns the artifact's path."""
+def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe, tell: Tell = silent) -> Path:
+    """The whole way from the CSV to an artifact in `output`, named after what won. Returns its path."""
     began = time.monotonic()
     splits = read_fer2013(data, votes=votes)
     test = splits["PublicTest"]
     training, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
-    pipeline, table = search(training, recipe=recipe)
-    _say(f"chosen: {table[0]}", began)
-    fit(pipeline, training, recipe=recipe)
-    _say("fitted", began)
-    temperature = fit_temperature(scores(pipeline, held.images), held.labels)
-    artifact = artifacts.with_labels(export_onnx(pipeline, temperature=temperature), held.names)
-    preprocessing = Preprocessing(features=FEATURES)
-    card = calibrated_card(
-        artifact, estimator="svm", preprocessing=preprocessing, held=held, temperature=temperature
+    pipeline, table = search(
+        training,
+        embedding=FaceEmbedding(words=recipe.words, seed=recipe.seed),
+        grid=recipe.grid,
+        folds=recipe.folds,
+        at_most=recipe.searched,
+        seed=recipe.seed,
+        tell=tell,
     )
-    card |= provenance(artifact, card, training=training, voted=votes is not None, test=test)
-    card["input"] = {"shape": [None, sum(map(features.width, FEATURES))], "dtype": "float32"}
+    fit(pipeline, training, recipe=recipe, tell=tell)
+    artifact, card = build_artifact(pipeline, held, label_set="expressions")
+    card |= provenance(of_fer2013(training, voted=votes is not None))
+    card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
-        "grid": table,
+        "cross_validation": table,
         "seconds_of_last_run": round(time.monotonic() - began),
     }
-    return artifacts.write(output, "svm", artifact, card)
-
-
-def _say(what: str, began: float) -> None:
-    print(f"{time.monotonic() - began:.0f} s {what}", flush=True)
+    return artifacts.write(output, card["estimator"], artifact, card)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -314,7 +141,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     recipe = replace(QUICK if options.quick else Recipe(), seed=options.seed)
     try:
-        path = train(data=options.data, votes=options.votes, output=options.output, recipe=recipe)
+        path = train(
+            data=options.data, votes=options.votes, output=options.output, recipe=recipe, tell=printed
+        )
     except (OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")
     print(path)

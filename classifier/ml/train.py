@@ -26,8 +26,9 @@ from .calibration import fit_temperature
 from .cnn import AugmentedBatches, build_network
 from .dataset import FaceSet, hold_out, read_fer2013, targets, without_duplicates_of
 from .export import export_onnx, serving_graph
-from .model_card import calibrated_card, provenance
+from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .preprocessing import Preprocessing
+from .progress import Tell, printed, silent
 
 # From so many faces the ranges of the activations are read.
 TYPICAL_FACES = 512
@@ -55,7 +56,13 @@ QUICK = Recipe(network="tiny", epochs=6, dropout=0.0, mixup=0.0, precision="floa
 
 
 def fit_network(
-    training: FaceSet, held: FaceSet, *, recipe: Recipe, preprocessing: Preprocessing, folder: Path
+    training: FaceSet,
+    held: FaceSet,
+    *,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    folder: Path,
+    tell: Tell = silent,
 ) -> keras.Model:
     """Train, or go on, by SGD with a warmed-up cosine schedule (Loshchilov & Hutter, "SGDR", ICLR 2017)."""
     keras.utils.set_random_seed(recipe.seed)
@@ -88,7 +95,7 @@ def fit_network(
             initial_epoch=done,
             epochs=recipe.epochs,
             validation_data=(preprocessing(held.images), targets(held, votes_share=0)),
-            callbacks=[_Checkpoint(checkpoint, state, run), _Progress(recipe.epochs)],
+            callbacks=[_Checkpoint(checkpoint, state, run), _Progress(recipe.epochs, tell)],
             verbose=0,
         )
     return network
@@ -131,17 +138,18 @@ class _Checkpoint(keras.callbacks.Callback):
 
 
 class _Progress(keras.callbacks.Callback):
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, tell: Tell) -> None:
         super().__init__()
-        self.epochs = epochs
+        self.epochs, self.tell = epochs, tell
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.began = time.monotonic()
+        self.tell(stage="fit", done=epoch, total=self.epochs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        took = time.monotonic() - self.began
-        figures = " ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-        print(f"epoch {epoch + 1}/{self.epochs} {took:.0f} s {figures}", flush=True)
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        curve = {"epoch": epoch + 1, "seconds": time.monotonic() - self.began} | figures
+        self.tell(stage="fit", done=epoch + 1, total=self.epochs, score=figures["val_accuracy"], curve=curve)
 
 
 def build_artifact(
@@ -149,21 +157,29 @@ def build_artifact(
     training: FaceSet,
     held: FaceSet,
     *,
+    label_set: str,
     recipe: Recipe,
     preprocessing: Preprocessing,
 ) -> tuple[bytes, dict[str, Any]]:
     """Calibrate on `held`, export, and read the threshold off the exported graph itself."""
     trunk = _in_float32(network, recipe=recipe, preprocessing=preprocessing)
-    told = serving_graph(trunk).predict(preprocessing(held.images), verbose=0)
+    served = serving_graph(trunk)
+    told = served.predict(preprocessing(held.images), verbose=0)
     temperature = fit_temperature(np.log(np.maximum(told, 1e-12)), held.labels)
+    last = trunk.get_layer("logits")
+    last.set_weights([weights / temperature for weights in last.get_weights()])
     typical = np.random.default_rng(recipe.seed).permutation(len(training))[:TYPICAL_FACES]
-    graph = export_onnx(
-        serving_graph(trunk, temperature=temperature), preprocessing(training.images[typical])
-    )
+    graph = export_onnx(served, preprocessing(training.images[typical]))
     artifact = artifacts.with_labels(graph, held.names)
     card = calibrated_card(
-        artifact, estimator="cnn", preprocessing=preprocessing, held=held, temperature=temperature
+        artifact,
+        label_set=label_set,
+        estimator="cnn",
+        preprocessing=preprocessing,
+        held=held,
+        temperature=temperature,
     )
+    card["input"] = {"shape": [None, preprocessing.side, preprocessing.side, 1], "dtype": "float32"}
     return artifact, card
 
 
@@ -176,7 +192,7 @@ def _in_float32(network: keras.Model, *, recipe: Recipe, preprocessing: Preproce
     return trunk
 
 
-def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe) -> Path:
+def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe, tell: Tell = silent) -> Path:
     """The whole way from the CSV to `cnn.onnx` and `cnn.json` in `output`. Returns the artifact's path."""
     began = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
@@ -184,10 +200,14 @@ def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe) -> Pa
     test = splits["PublicTest"]
     training, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
     preprocessing = Preprocessing()
-    network = fit_network(training, held, recipe=recipe, preprocessing=preprocessing, folder=output)
-    artifact, card = build_artifact(network, training, held, recipe=recipe, preprocessing=preprocessing)
-    card |= provenance(artifact, card, training=training, voted=votes is not None, test=test)
-    card["input"] = {"shape": [None, preprocessing.side, preprocessing.side, 1], "dtype": "float32"}
+    network = fit_network(
+        training, held, recipe=recipe, preprocessing=preprocessing, folder=output, tell=tell
+    )
+    artifact, card = build_artifact(
+        network, training, held, label_set="expressions", recipe=recipe, preprocessing=preprocessing
+    )
+    card |= provenance(of_fer2013(training, voted=votes is not None))
+    card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "seconds_of_last_run": round(time.monotonic() - began),
         "backend": keras.backend.backend(),
@@ -209,7 +229,13 @@ def main(arguments: list[str] | None = None) -> int:
     }
     recipe = replace(QUICK if options.quick else Recipe(), **given)
     try:
-        path = train(data=options.data, votes=options.votes, output=options.output, recipe=recipe)
+        path = train(
+            data=options.data,
+            votes=options.votes,
+            output=options.output,
+            recipe=recipe,
+            tell=printed,
+        )
     except (OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")
     print(path)

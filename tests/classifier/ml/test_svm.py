@@ -13,9 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from classifier.ml import artifact as artifacts
-from classifier.ml import svm
+from classifier.ml import pipeline_graph, svm
 from classifier.ml.dataset import FaceSet, read_fer2013
 from classifier.ml.embedding import FEATURES, FaceEmbedding
+from classifier.ml.kernel_machine import KernelMachine
 from classifier.ml.preprocessing import Preprocessing
 from classifier.ml.runtime import Classifier
 
@@ -38,11 +39,11 @@ def test_training_learns_and_the_card_has_the_table_of_the_search(trained: Path,
     test = read_fer2013(fer_file)["PublicTest"]
     answers = Classifier.load(artifact, card).predict(test.images)
     assert (answers.argmax(axis=1) == test.labels).mean() > 0.35, "chance is 0.14"
-    table = card["training"]["grid"]
+    table = card["training"]["cross_validation"]
     assert {row["estimator"] for row in table} == {
-        "KernelMachine",
-        "LogisticRegression",
-        "RandomForestClassifier",
+        "svm",
+        "logistic",
+        "forest",
     }
     assert table == sorted(table, key=lambda row: -row["accuracy"])
     assert card["preprocessing"] == {"side": 48, "color": "gray", "features": list(FEATURES)}
@@ -51,7 +52,7 @@ def test_training_learns_and_the_card_has_the_table_of_the_search(trained: Path,
 @pytest.mark.parametrize(
     "classifier",
     [
-        svm.KernelMachine(),
+        KernelMachine(),
         LogisticRegression(max_iter=200),
         RandomForestClassifier(n_estimators=20, random_state=0),
     ],
@@ -63,7 +64,7 @@ def test_the_exported_graph_answers_as_the_pipeline(
     pipeline = svm.fit(
         Pipeline([("embedding", SMALL), ("classifier", classifier)]), faces, recipe=replace(RECIPE, copies=0)
     )
-    artifact = artifacts.with_labels(svm.export_onnx(pipeline, temperature=0.5), faces.names)
+    artifact = artifacts.with_labels(pipeline_graph.export_onnx(pipeline, temperature=0.5), faces.names)
     card = {
         "format": artifacts.CARD_FORMAT,
         "sha256": artifacts.sha256(artifact),
@@ -81,7 +82,7 @@ def test_the_exported_graph_answers_as_the_pipeline(
 
 def test_large_matrices_are_stored_in_bytes(trained: Path) -> None:
     for tensor in onnx.load(trained).graph.initializer:
-        if np.prod(tensor.dims) >= svm.LARGE:
+        if np.prod(tensor.dims) >= pipeline_graph.LARGE:
             assert tensor.data_type == onnx.TensorProto.INT8, tensor.name
 
 
@@ -89,9 +90,9 @@ def test_a_kernel_machine_learns_shares_as_well_as_classes() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 4)).astype(np.float32)
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    of_classes = svm.KernelMachine(centres=200).fit(X[:200], y[:200])
+    of_classes = KernelMachine(centres=200).fit(X[:200], y[:200])
     assert of_classes.score(X[200:], y[200:]) > 0.85
-    of_shares = svm.KernelMachine(centres=200).fit(X[:200], np.eye(2)[y[:200]])
+    of_shares = KernelMachine(centres=200).fit(X[:200], np.eye(2)[y[:200]])
     np.testing.assert_allclose(of_shares.decision_function(X), of_classes.decision_function(X), atol=1e-5)
 
 
@@ -99,7 +100,7 @@ def test_fewer_centres_than_faces_cost_little() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 3)).astype(np.float32)
     y = (np.linalg.norm(X, axis=1) > 1.5).astype(int)
-    assert svm.KernelMachine(centres=60).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+    assert KernelMachine(centres=60).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
 
 
 def test_the_command_says_what_is_wrong_with_its_data(

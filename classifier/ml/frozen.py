@@ -1,0 +1,82 @@
+"""A frozen dataset, as the site writes it (Parquet), becomes arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dataset import FaceSet, leaks
+from .preprocessing import Preprocessing
+
+GRAY = Preprocessing(side=48)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """All examples of one dataset version, whatever they are for.
+
+    splits, groups: (N,), "train", "validation" or "test" of each, and which it belongs with. sha256: of the
+    file.
+    """
+
+    faces: FaceSet
+    splits: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    sha256: str
+
+    def only(self, *splits: str) -> tuple[FaceSet, NDArray[np.str_]]:
+        """The faces of these splits, and their groups."""
+        chosen = np.isin(self.splits, splits)
+        return self.faces.take(chosen), self.groups[chosen]
+
+    def without_leaks(self) -> Frozen:
+        """Less what is not for testing and shows a test image."""
+        kept = ~leaks(self.faces, self.splits)
+        return replace(self, faces=self.faces.take(kept), splits=self.splits[kept], groups=self.groups[kept])
+
+
+def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
+    """names: the label set's labels, in order. Raises ValueError for other labels or another kind of file."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path, columns=["label", "split", "group", "votes"])
+        counted = json.loads((table.schema.metadata or {}).get(b"labels", b"[]"))
+        pixels = parquet.ParquetFile(path)
+        images = [
+            _gray(row)
+            for batch in pixels.iter_batches(1000, columns=["height", "width", "channels", "pixels"])
+            for row in batch.to_pylist()
+        ]
+    except pa.ArrowException as error:
+        raise ValueError(f"{path.name} is no frozen dataset: {error}") from error
+    labels, splits, groups = (np.array(table[name].to_pylist()) for name in ("label", "split", "group"))
+    if unknown := sorted(set(labels) - set(names)):
+        raise ValueError(f"{path.name} has examples of {', '.join(unknown)}; the labels are {names}")
+    votes = np.zeros((len(labels), len(names)), np.float32)
+    if len(counted):
+        columns = [counted.index(name) if name in counted else -1 for name in names]
+        told = np.array([[*row, 0] for row in table["votes"].to_pylist()], np.float32)
+        votes = told.reshape(len(labels), -1)[:, columns]
+    faces = FaceSet(
+        np.stack(images) if images else np.zeros((0, GRAY.side, GRAY.side), np.uint8),
+        np.array([names.index(label) for label in labels], np.int64),
+        votes,
+        names,
+    )
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Frozen(faces, splits, groups, digest)
+
+
+def _gray(row: dict[str, object]) -> NDArray[np.uint8]:
+    height, width, channels, pixels = (row[name] for name in ("height", "width", "channels", "pixels"))
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    array = np.frombuffer(pixels, np.uint8).reshape(shape)  # type: ignore[call-overload]
+    return GRAY.gray(array[None])[0]

@@ -1,0 +1,102 @@
+"""A fitted scikit-learn pipeline becomes what is served: an ONNX graph, its large matrices in 8 bits."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import compose, helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from sklearn.base import ClassifierMixin
+from sklearn.pipeline import Pipeline
+
+from .embedding import OPSET, Graph
+from .kernel_machine import KernelMachine
+
+# Matrices of so many numbers are stored, and multiplied by, in 8 bits.
+LARGE = 50_000
+
+
+def export_onnx(pipeline: Pipeline, *, temperature: float) -> bytes:
+    """From `features.extract` to probabilities, the large matrices in 8 bits."""
+    embedding, classifier = pipeline["embedding"], pipeline["classifier"]
+    classes = len(classifier.classes_)
+    head = (
+        _kernel_graph(classifier)
+        if isinstance(classifier, KernelMachine)
+        else _scikit_learn_graph(classifier, sum(embedding.components))
+    )
+    end = Graph("softmax")
+    told = end.add("Mul", "scores", end.constant(np.float32(1 / temperature)))
+    end.nodes.append(helper.make_node("Softmax", [told], ["answer"], axis=1))
+    tail = end.to_bytes(given=("scores", classes), told=("answer", classes))
+    whole = _joined(_joined(onnx.load_from_string(embedding.graph()), head, "embedding"), tail, "scores")
+    return _in_bytes(whole)
+
+
+def _kernel_graph(machine: KernelMachine) -> bytes:
+    """From `embedding` to `scores`: `decision_function`."""
+    graph = Graph("kernel")
+    centres = machine.centres_
+    products = graph.add("MatMul", "embedding", graph.constant(-2 * centres.T))
+    lengths = graph.add("ReduceSumSquare", "embedding", graph.constant(np.array([1])), keepdims=1)
+    squared = graph.add("Add", graph.add("Add", products, lengths), graph.constant((centres**2).sum(axis=1)))
+    near = graph.add("Mul", graph.add("Relu", squared), graph.constant(np.float32(-machine.gamma_)))
+    answer = graph.add("MatMul", graph.add("Exp", near), graph.constant(machine.coef_))
+    graph.nodes.append(helper.make_node("Add", [answer, graph.constant(machine.intercept_)], ["scores"]))
+    return graph.to_bytes(given=("embedding", centres.shape[1]), told=("scores", len(machine.classes_)))
+
+
+def _scikit_learn_graph(classifier: ClassifierMixin, width: int) -> bytes:
+    """From `embedding` to `scores`: the logarithm of `predict_proba`."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    model = to_onnx(
+        classifier,
+        initial_types=[("embedding", FloatTensorType([None, width]))],
+        options={id(classifier): {"zipmap": False}},
+        target_opset={"": OPSET, "ai.onnx.ml": 3},
+    )
+    graph = Graph("log")
+    likely = graph.add("Max", "probabilities", graph.constant(np.float32(1e-6)))
+    graph.nodes.append(helper.make_node("Log", [likely], ["scores"]))
+    classes = len(classifier.classes_)
+    log = graph.to_bytes(given=("probabilities", classes), told=("scores", classes))
+    return _joined(model, log, "probabilities").SerializeToString()
+
+
+def _joined(first: onnx.ModelProto, second: bytes, tensor: str) -> onnx.ModelProto:
+    """One model: the output `tensor` of the first is the input of that name of the second."""
+    other = onnx.load_from_string(second)
+    first.ir_version = other.ir_version
+    outputs = [output.name for output in other.graph.output]
+    joined = compose.merge_models(first, other, [(tensor, tensor)], outputs=outputs)
+    versions = {each.domain: each.version for each in joined.opset_import}
+    del joined.opset_import[:]
+    joined.opset_import.extend(helper.make_opsetid(*each) for each in versions.items())
+    onnx.checker.check_model(joined)
+    return joined
+
+
+def _in_bytes(model: onnx.ModelProto) -> bytes:
+    """The model with its large matrices in 8 bits, as `quantize_dynamic` does it."""
+    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
+    large = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul" and sizes.get(node.input[1], 0) >= LARGE
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        quantize_dynamic(
+            model,
+            path,
+            nodes_to_quantize=large,
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+        )
+        return path.read_bytes()

@@ -1,0 +1,142 @@
+"""Which classifier, with which parameters, learns best from given faces: a grid, and cross-validation."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from .dataset import FaceSet
+from .embedding import FaceEmbedding
+from .kernel_machine import KernelMachine
+from .progress import Tell, silent
+
+# A family's classifier, and for each size of the grid what is tried of it.
+FAMILIES: dict[str, ClassifierMixin] = {
+    "svm": KernelMachine(),
+    "logistic": LogisticRegression(max_iter=300),
+    "forest": RandomForestClassifier(n_estimators=300, random_state=0, n_jobs=-1),
+}
+GRIDS: dict[str, dict[str, dict[str, list[Any]]]] = {
+    "small": {
+        "svm": {"gamma": [1.0, 2.0], "alpha": [0.05, 0.2]},
+        "logistic": {"C": [1.0, 10.0]},
+        "forest": {"min_samples_leaf": [1]},
+    },
+    "full": {
+        "svm": {"gamma": [0.5, 1.0, 2.0, 4.0], "alpha": [0.02, 0.05, 0.1, 0.2, 0.5]},
+        "logistic": {"C": [0.1, 1.0, 10.0, 100.0]},
+        "forest": {"min_samples_leaf": [1, 3], "max_features": ["sqrt", 0.3]},
+    },
+}
+
+Row = dict[str, Any]
+
+
+def family_of(classifier: ClassifierMixin) -> str:
+    """The key of FAMILIES that it belongs to."""
+    return next(name for name, known in FAMILIES.items() if type(known) is type(classifier))
+
+
+def search(
+    faces: FaceSet,
+    *,
+    embedding: FaceEmbedding,
+    families: Sequence[str] = tuple(FAMILIES),
+    grid: str = "small",
+    folds: int = 3,
+    at_most: int = 4000,
+    groups: NDArray[np.str_] | None = None,
+    seed: int = 0,
+    dask: str | None = None,
+    tell: Tell = silent,
+) -> tuple[Pipeline, list[Row]]:
+    """The best pipeline by stratified cross-validation on `at_most` of the faces, not fitted; and the table.
+
+    A row of the table has estimator, parameters, and the mean and deviation of accuracy over the folds; the
+    best comes first. groups: (N,), faces of one group are never on two sides. dask: the address of a cluster
+    to compute on; there the whole grid is one piece of work, elsewhere each cell is told as it ends.
+    """
+    chosen = some(faces.labels, at_most=at_most, seed=seed)
+    X, y = faces.images[chosen].reshape(len(chosen), -1), faces.labels[chosen]
+    cells = [cell for family in families for cell in _cells(family, grid)]
+    table: list[Row] = []
+    tell(stage="search", done=0, total=len(cells))
+    with tempfile.TemporaryDirectory() as memory, _computing(dask):
+        # The embedding is the same for every classifier: each fold's is made once.
+        pipeline = Pipeline([("embedding", embedding), ("classifier", None)], memory=memory)
+        for part in [cells] if dask else [[cell] for cell in cells]:
+            found = GridSearchCV(
+                pipeline,
+                [{name: [value] for name, value in cell.items()} for cell in part],
+                scoring="accuracy",
+                cv=_folds(folds, groups, seed=seed),
+                refit=False,
+                error_score="raise",
+            ).fit(X, y, groups=None if groups is None else groups[chosen])
+            table += _rows(found.cv_results_)
+            best = max(row["accuracy"] for row in table)
+            tell(stage="search", done=len(table), total=len(cells), score=best)
+            for row in table[-len(part) :]:
+                tell(log=f"{row['estimator']} {row['parameters']}: {row['accuracy']:.3f}")
+    winner = max(range(len(cells)), key=lambda place: table[place]["accuracy"])
+    pipeline.set_params(memory=None, **cells[winner])
+    return pipeline, sorted(table, key=lambda row: -row["accuracy"])
+
+
+def some(labels: NDArray[np.int64], *, at_most: int, seed: int) -> NDArray[np.int64]:
+    """Places of `at_most` labels, in order, each label as often as in the whole, as far as numbers go."""
+    if len(labels) <= at_most:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    of_each = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    share = at_most / len(labels)
+    return np.sort(np.concatenate([places[: max(1, round(share * len(places)))] for places in of_each]))
+
+
+def _cells(family: str, grid: str) -> list[dict[str, Any]]:
+    """What `Pipeline.set_params` takes, for each cell of the family's grid."""
+    tried = {f"classifier__{name}": values for name, values in GRIDS[grid][family].items()}
+    return list(ParameterGrid({"classifier": [FAMILIES[family]]} | tried))
+
+
+def _folds(count: int, groups: NDArray[np.str_] | None, *, seed: int) -> StratifiedKFold:
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    return kind(count, shuffle=True, random_state=seed)
+
+
+def _computing(dask: str | None) -> AbstractContextManager[Any]:
+    """Where joblib computes. Raises OSError when no cluster answers at the address."""
+    if dask is None:
+        return nullcontext()
+    from distributed import Client
+
+    client = Client(dask, timeout=10)
+    return joblib.parallel_config(backend="dask", client=client)
+
+
+def _rows(results: dict[str, Any]) -> list[Row]:
+    columns = (results["params"], results["mean_test_score"], results["std_test_score"])
+    return [
+        {
+            "estimator": family_of(parameters["classifier"]),
+            "parameters": {
+                name.removeprefix("classifier__"): value
+                for name, value in parameters.items()
+                if name != "classifier"
+            },
+            "accuracy": round(float(mean), 4),
+            "deviation": round(float(deviation), 4),
+        }
+        for parameters, mean, deviation in zip(*columns, strict=True)
+    ]
