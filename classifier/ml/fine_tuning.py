@@ -105,6 +105,14 @@ def teach(rows: Rows, shares: Rows, weights: Rows, *, strength: float) -> Rows:
     return weights + found.x.reshape(weights.shape)
 
 
+def calibrated(graph: bytes, tensors: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[bytes, float]:
+    """The graph with the temperature in its last layer that fits these faces' labels; and the temperature."""
+    model = onnx.load_from_string(graph)
+    layer = LastLayer.of(model)
+    temperature = fit_temperature(features_of(model, layer, tensors) @ layer.weights, labels)
+    return layer.changed(model, layer.weights / temperature), temperature
+
+
 def choose_strength(
     artifact: bytes,
     card: dict[str, Any],
