@@ -17,7 +17,9 @@ OTHERS = "# What those need"
 
 
 def listed(text: str) -> list[Requirement]:
-    return [Requirement(line) for line in text.splitlines() if line and not line.startswith(("#", "-r"))]
+    lines = [line for line in text.splitlines() if line and not line.startswith(("#", "-r"))]
+    pinned = [Requirement(line) for line in lines]
+    return [pin for pin in pinned if pin.marker is None or pin.marker.evaluate()]
 
 
 def chosen(file: str) -> list[Requirement]:
