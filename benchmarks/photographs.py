@@ -27,6 +27,11 @@ WEIGHTS = Path(__file__).parent.parent / "classifier" / "weights" / "expressions
 Reader = Callable[[Path], str | None]
 
 
+def labelled(folder: Path) -> list[tuple[Path, str]]:
+    with (folder / "labels.csv").open(newline="") as file:
+        return [(folder / "images" / row["image"], row["expression"]) for row in csv.DictReader(file)]
+
+
 def our_reader(artifact: Path) -> Reader:
     """Reads the largest face as the site does."""
     detector, classifier = make_detector("yunet"), Classifier.load(*artifacts.read(artifact))
@@ -87,10 +92,7 @@ def main() -> None:
     parser.add_argument("--artifact", type=Path, default=WEIGHTS)
     parser.add_argument("--fer-python", type=Path, help="also score `fer`, in this environment")
     options = parser.parse_args()
-    with (options.data / "labels.csv").open(newline="") as file:
-        photographs = [
-            (options.data / "images" / row["image"], row["expression"]) for row in csv.DictReader(file)
-        ]
+    photographs = labelled(options.data)
     report("this site", score(our_reader(options.artifact), photographs))
     if options.fer_python:
         report("fer 25.10.3, Haar and TensorFlow Lite", score(fer_reader(options.fer_python), photographs))

@@ -64,10 +64,16 @@ def read(path: Path) -> tuple[bytes, dict[str, Any]]:
 
 def with_labels(onnx_bytes: bytes, labels: Sequence[str]) -> bytes:
     """Write the labels, in the order of the output, into the model itself; a card is checked against them."""
+    return with_note(onnx_bytes, LABELS, "\n".join(labels))
+
+
+def with_note(onnx_bytes: bytes, key: str, value: str) -> bytes:
+    """Write a text into the metadata of the model, beside what is there."""
     import onnx
 
     model = onnx.load_from_string(onnx_bytes)
-    onnx.helper.set_model_props(model, {LABELS: "\n".join(labels)})
+    notes = {note.key: note.value for note in model.metadata_props}
+    onnx.helper.set_model_props(model, notes | {key: value})
     serialized: bytes = model.SerializeToString()
     return serialized
 

@@ -25,7 +25,7 @@ from . import artifact as artifacts
 from .cnn import AugmentedBatches, build_network
 from .dataset import FaceSet, hold_out, read_fer2013, targets, without_duplicates_of
 from .export import export_onnx, serving_graph
-from .fine_tuning import calibrated
+from .fine_tuning import calibrated, with_moment
 from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
@@ -166,6 +166,7 @@ def build_artifact(
     typical = np.random.default_rng(recipe.seed).permutation(len(training))[:TYPICAL_FACES]
     graph = export_onnx(serving_graph(trunk), preprocessing(training.images[typical]))
     graph, temperature = calibrated(graph, preprocessing(held.images), held.labels)
+    graph = with_moment(graph, preprocessing(training.images))
     artifact = artifacts.with_labels(graph, held.names)
     card = calibrated_card(
         artifact,

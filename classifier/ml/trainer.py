@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from . import artifact as artifacts
 from .dataset import FaceSet
 from .evaluate import latency
-from .fine_tuning import choose_strength, fine_tune
+from .fine_tuning import choose_worth, fine_tune
 from .frozen import Frozen, read_frozen
 from .model_card import figures_of, provenance
 from .preprocessing import Preprocessing
@@ -225,27 +225,27 @@ class _FineTuned:
 
     def cross_validate(self, material: Material, *, tell: Tell) -> dict[str, Any]:
         places = some(material.choosing.labels, at_most=4000, seed=self.request.seed)
-        strength, table = choose_strength(
+        worth, table = choose_worth(
             self.artifact,
             self.card,
             material.choosing.take(places),
             groups=material.choosing_groups[places],
             tell=tell,
         )
-        wanted = None if np.isinf(strength) else strength
-        return next(row for row in table if row["parameters"]["strength"] == wanted)
+        wanted = None if np.isinf(worth) else worth
+        return next(row for row in table if row["parameters"]["worth"] == wanted)
 
     def train(self, material: Material, *, tell: Tell) -> Trained:
-        strength, table = choose_strength(
+        worth, table = choose_worth(
             self.artifact, self.card, material.choosing, groups=material.choosing_groups, tell=tell
         )
         tell(stage="calibrate", done=0, total=1)
         artifact, card = fine_tune(
-            self.artifact, self.card, material.learning, held=material.held, strength=strength
+            self.artifact, self.card, material.learning, held=material.held, worth=worth
         )
         parameters = {
             "start": "active",
-            "strength": None if np.isinf(strength) else strength,
+            "worth": None if np.isinf(worth) else worth,
             "from": self.card["sha256"],
         }
         return Trained(artifact, card, parameters, table)

@@ -83,7 +83,7 @@ def test_the_page_says_that_a_face_was_read_again(
     assert "again on" not in ada_client.get(page).content.decode()
     promote(new)
     rescore(new.pk)
-    assert f"constant v2</a>, again on {timezone.now():%-d %B %Y}" in ada_client.get(page).content.decode()
+    assert f"read again on {timezone.now():%-d %B %Y}" in ada_client.get(page).content.decode()
 
 
 def test_an_unreadable_face_stays_unsure(ada: User, old: ModelVersion, new: ModelVersion) -> None:

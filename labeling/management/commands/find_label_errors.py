@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from classifier.registry import find_label_set
 from labeling.console import progress_bar
 from labeling.doubts import TooFewError, mark_doubtful
-from labeling.label_sets import find_label_set
 
 
 class Command(BaseCommand):

@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from classifier.registry import find_label_set
 from labeling.console import progress_bar
 from labeling.import_plan import Fate
 from labeling.importing import ImportRefusedError, Report, import_dataset
-from labeling.label_sets import find_label_set
 from labeling.reading import FORMATS, FormatError
 
 REASONS_SHOWN = 10

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labeling.label_sets import find_label_set
+from classifier.registry import find_label_set
 from labeling.models import TrainingRun
 from labeling.retraining import retrain
 from labeling.training_console import training_bar

@@ -39,6 +39,7 @@ def network(faces: FaceSet) -> Network:
     last.set_weights([last.get_weights()[0], np.linspace(-0.1, 0.1, len(faces.names))])
     graph = export.serving_graph(trunk)
     onnx_bytes = export.export_onnx(graph, Preprocessing()(faces.images[:64]))
+    onnx_bytes = fine_tuning.with_moment(onnx_bytes, Preprocessing()(faces.images))
     artifact = artifacts.with_labels(onnx_bytes, faces.names)
     card = calibrated_card(
         artifact,
@@ -70,7 +71,7 @@ def test_what_the_last_layer_is_given_is_what_it_answers_from(network: Network, 
 def test_it_learns_and_all_before_it_stays(network: Network, faces: FaceSet) -> None:
     artifact, card = network
     learning, left = faces.take(np.arange(200)), faces.take(np.arange(200, len(faces)))
-    taught, new_card = fine_tuning.fine_tune(artifact, card, learning, held=left, strength=0.001)
+    taught, new_card = fine_tuning.fine_tune(artifact, card, learning, held=left, worth=0.1)
     answers = Classifier.load(taught, new_card).predict(left.images)
     assert (answers.argmax(axis=1) == left.labels).mean() > 0.4, "chance is 0.14"
     before, after = (
@@ -84,7 +85,7 @@ def test_it_learns_and_all_before_it_stays(network: Network, faces: FaceSet) -> 
 def test_an_endless_cost_changes_no_answer(network: Network, faces: FaceSet) -> None:
     artifact, card = network
     few = faces.take(np.arange(20))
-    taught, new_card = fine_tuning.fine_tune(artifact, card, faces, held=few, strength=np.inf)
+    taught, new_card = fine_tuning.fine_tune(artifact, card, faces, held=few, worth=np.inf)
     np.testing.assert_allclose(
         Classifier.load(taught, new_card).predict(faces.images),
         Classifier.load(artifact, card).predict(faces.images),
@@ -98,17 +99,28 @@ def test_who_is_right_already_is_left_alone(network: Network, faces: FaceSet) ->
     told = Classifier.load(*network).predict(faces.images).astype(np.float64)
     drawn = np.array([rng.choice(len(row), p=row / row.sum()) for row in told])
     as_it_says = replace(faces, labels=drawn)
-    strength, table = fine_tuning.choose_strength(*network, as_it_says, groups=groups_of(faces))
-    assert np.isinf(strength)
-    assert table[-1]["parameters"]["strength"] is None
+    worth, table = fine_tuning.choose_worth(*network, as_it_says, groups=groups_of(faces))
+    assert np.isinf(worth)
+    assert table[-1]["parameters"]["worth"] is None
 
 
-def test_labels_that_make_sense_are_learned(network: Network, faces: FaceSet) -> None:
-    strength, _table = fine_tuning.choose_strength(*network, faces, groups=groups_of(faces))
-    assert strength < 1
+def test_labels_that_make_sense_are_learned(
+    network: Network, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fine_tuning, "WORTHS", (1.0, 10.0))
+    worth, _table = fine_tuning.choose_worth(*network, faces, groups=groups_of(faces))
+    assert np.isfinite(worth)
+
+
+def test_a_network_without_a_record_of_its_faces_is_not_taught(network: Network, faces: FaceSet) -> None:
+    artifact, card = network
+    model = onnx.load_from_string(artifact)
+    del model.metadata_props[:]
+    with pytest.raises(ValueError, match="keeps no record"):
+        fine_tuning.choose_worth(model.SerializeToString(), card, faces, groups=groups_of(faces))
 
 
 def test_a_network_of_other_labels_is_not_taught(network: Network, faces: FaceSet) -> None:
     other = replace(faces, names=tuple("abcdefg"))
     with pytest.raises(ValueError, match="the label set has a, b, c"):
-        fine_tuning.choose_strength(*network, other, groups=groups_of(other))
+        fine_tuning.choose_worth(*network, other, groups=groups_of(other))
