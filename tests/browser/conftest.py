@@ -90,6 +90,8 @@ def log_in(page: Page, username: str) -> None:
 
 def serious(page: Page) -> list[str]:
     """What axe-core finds on the page that keeps somebody out."""
+    # A click does not wait for the page that comes of it, and without its stylesheet no contrast is right.
+    page.wait_for_load_state("load")
     found: list[dict[str, Any]] = Axe().run(page).response["violations"]
     return [
         f"{page.url} {one['id']}: {node['html'][:200]}"
