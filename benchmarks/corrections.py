@@ -1,6 +1,6 @@
 """What 60 corrections do to the bundled network: better on faces like them, and no worse on FER2013.
 
-    python -m benchmarks.corrections --photographs ../shared/data/photos --data fer2013.csv.xz
+    python -m benchmarks.corrections --photographs PHOTOS --data fer2013.csv.xz
 
 Of the photographs (see benchmarks.photographs), 60 that the network misreads are corrected, in five draws;
 they teach its last layer, as `manage.py retrain --estimator cnn --from-active` does. Accuracy on FER2013's
