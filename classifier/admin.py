@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from .accounts import erase_account
-from .admin_pages import asks
+from .admin_pages import asks, id_in
 from .figures import scorings_of
 from .models import Activation, DataExport, Face, Label, LabelSet, ModelVersion, Prediction, Upload, User
 from .views import registry
@@ -119,8 +119,7 @@ class ModelVersionAdmin(RecordAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         # As the stock page has it, which also knows addresses with words in them.
-        number = int(object_id) if object_id.isdecimal() and len(object_id) < 19 else 0
-        return asks(VIEW, registry.version)(request, number)
+        return asks(VIEW, registry.version)(request, id_in(object_id))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         active = ModelVersion.objects.filter(active=True).select_related("label_set").defer("card")

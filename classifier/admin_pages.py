@@ -21,6 +21,11 @@ def asks(permission: str, view: View, *, cacheable: bool = False) -> View:
     return admin.site.admin_view(checked, cacheable=cacheable)
 
 
+def id_in(word: str) -> int:
+    """The id that an address or a form names; 0, which no row has, for any other word."""
+    return int(word) if word.isdecimal() and len(word) < 19 else 0
+
+
 def framed(request: HttpRequest, title: str, **context: Any) -> dict[str, Any]:
     """What a page of the admin needs. Its sidebar would take the room that pictures and tables want."""
     return {**admin.site.each_context(request), "title": title, "is_nav_sidebar_enabled": False, **context}

@@ -11,6 +11,8 @@ from typing import Any
 
 CARD_FORMAT = 1
 REQUIRED = ("format", "sha256", "label_set", "labels", "estimator", "preprocessing", "threshold")
+TESTED_ON = "curated test split"
+"""What a card made by `retrain` calls the faces that its model and the active one were both measured on."""
 LABELS = "labels"
 """The key of the ONNX file's metadata that holds the labels, one a line."""
 

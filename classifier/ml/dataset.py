@@ -171,7 +171,12 @@ def near_duplicates_of(faces: FaceSet, others: FaceSet) -> NDArray[np.bool_]:
 
 def without_duplicates_of(faces: FaceSet, others: FaceSet) -> FaceSet:
     """`faces` less those that are, exactly, mirrored or nearly, also in `others`."""
-    return faces.take(~(duplicates_of(faces, others) | near_duplicates_of(faces, others)))
+    return faces.take(~shown_in(faces, others))
+
+
+def shown_in(faces: FaceSet, others: FaceSet) -> NDArray[np.bool_]:
+    """(N,) which of `faces` are, exactly, mirrored or nearly, among `others`."""
+    return duplicates_of(faces, others) | near_duplicates_of(faces, others)
 
 
 def leaks(faces: FaceSet, splits: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -182,8 +187,7 @@ def leaks(faces: FaceSet, splits: NDArray[np.str_]) -> NDArray[np.bool_]:
     """
     tested = splits == "test"
     found = np.zeros(len(faces), np.bool_)
-    learning, test = faces.take(~tested), faces.take(tested)
-    found[~tested] = duplicates_of(learning, test) | near_duplicates_of(learning, test)
+    found[~tested] = shown_in(faces.take(~tested), faces.take(tested))
     return found
 
 

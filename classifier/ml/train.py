@@ -164,9 +164,10 @@ def build_artifact(
     """Export, and calibrate on `held` what was exported: 8 bits make it a little less sure of itself."""
     trunk = _in_float32(network, recipe=recipe, preprocessing=preprocessing)
     typical = np.random.default_rng(recipe.seed).permutation(len(training))[:TYPICAL_FACES]
-    graph = export_onnx(serving_graph(trunk), preprocessing(training.images[typical]))
+    tensors = preprocessing(training.images)
+    graph = export_onnx(serving_graph(trunk), tensors[typical])
     graph, temperature = calibrated(graph, preprocessing(held.images), held.labels)
-    graph = with_moment(graph, preprocessing(training.images))
+    graph = with_moment(graph, tensors)
     artifact = artifacts.with_labels(graph, held.names)
     card = calibrated_card(
         artifact,

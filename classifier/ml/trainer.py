@@ -43,7 +43,6 @@ FOLDS = 3
 # For calibration alone: a share of the groups, larger where there are few faces.
 HELD_OUT, MOST_HELD_OUT, ENOUGH_HELD_OUT = 0.06, 0.2, 200
 MANY, SMALL_CODEBOOK = 5000, 48
-TESTED_ON = "curated test split"
 
 
 class RefusedError(Exception):
@@ -80,7 +79,6 @@ class Material:
     choosing: FaceSet
     choosing_groups: NDArray[np.str_]
     learning: FaceSet
-    learning_groups: NDArray[np.str_]
     held: FaceSet
 
 
@@ -109,7 +107,7 @@ def run(folder: Path, *, tell: Tell) -> None:
     trained = _train(request, material, folder=folder, tell=tell)
     tell(stage="evaluate", done=0, total=1)
     card = trained.card | provenance(_dataset(frozen, request) | {"left_out": left_out})
-    card["metrics"] = {TESTED_ON: figures_of(trained.artifact, card, test)}
+    card["metrics"] = {artifacts.TESTED_ON: figures_of(trained.artifact, card, test)}
     card["training"] = trained.parameters | {"cross_validation": trained.cross_validation}
     artifacts.write(folder, "candidate", trained.artifact, card)
     took = _compare(folder, request, test)
@@ -134,7 +132,7 @@ def _material(frozen: Frozen, request: Request) -> Material:
         raise RefusedError("no_test", "The dataset has no test split, so nothing could be measured.")
     share = min(MOST_HELD_OUT, max(HELD_OUT, ENOUGH_HELD_OUT / len(everything)))
     held = np.isin(groups, _some_groups(everything.labels, groups, share=share, seed=request.seed))
-    return Material(choosing, choosing_groups, everything.take(~held), groups[~held], everything.take(held))
+    return Material(choosing, choosing_groups, everything.take(~held), everything.take(held))
 
 
 def _check(faces: FaceSet, request: Request) -> None:

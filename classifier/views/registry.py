@@ -22,16 +22,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from PIL import Image
 
 from classifier import registry
-from classifier.admin_pages import framed
+from classifier.admin_pages import framed, id_in
 from classifier.card_values import mapping, text
 from classifier.comparison import Scoring, compare, confusion_of, reliability_of, scoring_in
 from classifier.delivery import CHANGING, deliver
-from classifier.ml.artifact import ArtifactError, sha256
+from classifier.ml.artifact import TESTED_ON, ArtifactError, sha256
 from classifier.ml.diagrams import draw_confusion, draw_reliability
 from classifier.models import Activation, Label, LabelSet, ModelVersion
 
-TEST_SPLIT = "curated test split"
-"""What a card made in training calls the faces that its model and the active one were both measured on."""
 # What has a panel of its own on the page.
 TOLD_ELSEWHERE = ("metrics", "dataset", "labels", "format")
 
@@ -126,7 +124,7 @@ def _obey(
 def _seen(number: str, label_set: LabelSet) -> Activation | None:
     """What was active when the page was made; None where nothing ever was. Raises PromotionRefusedError."""
     history = label_set.activations.all()
-    found = history.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 19 else None
+    found = history.filter(pk=id_in(number)).first()
     if found is None and history.exists():
         raise registry.PromotionRefusedError(_("Meanwhile another version was activated. Look again."))
     return found
@@ -240,7 +238,7 @@ def _compared(version: ModelVersion, other: ModelVersion | None, labels: Sequenc
     runs = getattr(version, "training_runs", None)
     run = runs.filter(champion=other).first() if runs is not None and other else None
     measured = mapping(mapping(run.metrics).get("champion")) if run else {}
-    return compare(version, other, labels, measured={TEST_SPLIT: measured} if measured else None)
+    return compare(version, other, labels, measured={TESTED_ON: measured} if measured else None)
 
 
 def _dataset_list(request: HttpRequest, version: ModelVersion) -> str:

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from classifier.admin_pages import framed
+from classifier.admin_pages import framed, id_in
 from classifier.models import LabelSet, ModelVersion, User
 from labeling.forms import TrainForm
 from labeling.models import Split, TrainingRun
@@ -104,8 +104,7 @@ def cancel_run(request: HttpRequest, run_id: int) -> HttpResponse:
 def _find(run_id: str) -> TrainingRun:
     relations = ("label_set", "started_by", "dataset", "version__label_set", "champion__label_set")
     # The stock admin's addresses take any word for an id.
-    number = int(run_id) if run_id.isdecimal() and len(run_id) < 19 else 0
-    return get_object_or_404(TrainingRun.objects.select_related(*relations), pk=number)
+    return get_object_or_404(TrainingRun.objects.select_related(*relations), pk=id_in(run_id))
 
 
 def _framed(request: HttpRequest, title: str, **context: Any) -> dict[str, Any]:
