@@ -8,17 +8,16 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .activation import Activation as Activation
+from .labels import Label as Label
+from .labels import LabelSet as LabelSet
+from .labels import LabelSetQuerySet as LabelSetQuerySet
 from .worker_job import WorkerJob
-
-COLOR = r"^#[0-9A-Fa-f]{6}\Z"
-NOT_A_COLOR = _("Write the color as # and six hexadecimal digits, as in #7a7f87.")
 
 
 class User(AbstractUser):
@@ -29,66 +28,6 @@ class User(AbstractUser):
         default=False,
         help_text=_("Tick the consent box for new uploads. You can still untick it each time."),
     )
-
-
-class LabelSet(models.Model):
-    """What a model can tell apart: seven expressions, two, or names."""
-
-    class Wanted(models.IntegerChoices):
-        ONE = 1, _("one labeler")
-        THREE = 3, _("the majority of three labelers")
-
-    slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=100)
-    annotations_wanted = models.PositiveSmallIntegerField(
-        _("settled by"),
-        choices=Wanted,
-        default=Wanted.ONE,
-        help_text=_("How many labelers say what a face shows before it counts."),
-    )
-
-    class Meta:
-        ordering = ["slug"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(annotations_wanted__in=[1, 3]),
-                name="one_or_three_annotations",
-                violation_error_message=_("A face is settled by one labeler, or by three."),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Label(models.Model):
-    """One class of a label set. `position` is its place in a model's output."""
-
-    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="labels")
-    position = models.PositiveSmallIntegerField()
-    slug = models.SlugField(max_length=100, allow_unicode=True)
-    name = models.CharField(max_length=100)
-    color = models.CharField(
-        max_length=7,
-        default="#7a7f87",
-        validators=[RegexValidator(COLOR, NOT_A_COLOR)],
-        help_text=_("#rrggbb, for charts"),
-    )
-
-    class Meta:
-        ordering = ["label_set", "position"]
-        constraints = [
-            models.UniqueConstraint(fields=["label_set", "position"], name="label_position_unique"),
-            models.UniqueConstraint(fields=["label_set", "slug"], name="label_slug_unique"),
-            models.CheckConstraint(
-                condition=Q(color__regex=COLOR),
-                name="label_color_is_rrggbb",
-                violation_error_message=NOT_A_COLOR,
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class ModelVersion(models.Model):

@@ -1,0 +1,234 @@
+"""Label sets are made and changed here: what they may be called, and what goes with their labels."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from .models import Label, LabelSet, ModelVersion
+
+FEWEST, MOST = 2, 500
+LONGEST = 100
+LONGEST_SLUG = 50
+# Pages write it where a model does not commit itself.
+TAKEN = "unsure"
+
+# The stylesheet knows these in a lighter and a darker shade: see static/site.css.
+COLORS_OF = {
+    "angry": "#d55e00",
+    "disgust": "#009e73",
+    "fear": "#cc79a7",
+    "happy": "#e69f00",
+    "sad": "#0072b2",
+    "surprise": "#56b4e9",
+    "neutral": "#7a7f87",
+}
+# Each at least 3:1 against the light and the dark ground (WCAG 1.4.11), and as far from those before it as can
+# be, for people with protanopia and deuteranopia too (Machado 2009).
+PALETTE = (
+    *("#0078b4", "#d21e00", "#2d9687", "#005aff", "#0f784b", "#e100c3"),
+    *("#2d87f0", "#ff1e78", "#d2690f", "#d20f5a", "#c30f96", "#5a963c"),
+)
+
+# Invisible, and they turn the text around them: a name that holds one is not what it looks like.
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class LabelSetError(ValueError):
+    """What was asked for can't be: str(error) is a sentence."""
+
+
+def create_label_set(
+    slug: str,
+    labels: Sequence[str],
+    *,
+    name: str = "",
+    names_people: bool = False,
+    purpose: str = "",
+    consent_basis: str = "",
+    groups: Iterable[Group] = (),
+) -> LabelSet:
+    """`labels` are names as people write them. Given groups, only they can read with it.
+
+    Raises LabelSetError.
+    """
+    purpose, consent_basis, groups = purpose.strip(), consent_basis.strip(), list(groups)
+    name = _clean(name or slug.replace("-", " ").replace("_", " ").capitalize())
+    _check_slug(slug)
+    named = _named(labels)
+    if len(named) < FEWEST:
+        raise LabelSetError(_("A label set needs at least two labels."))
+    if names_people and not (purpose and consent_basis):
+        raise LabelSetError(
+            _(
+                "Labels that are people are biometric identification: say for what purpose they are told apart, "
+                "and on what consent that rests."
+            )
+        )
+    label_set = LabelSet(
+        slug=slug,
+        name=name,
+        names_people=names_people,
+        purpose=purpose,
+        consent_basis=consent_basis,
+        open_to_all=not groups,
+    )
+    try:
+        with transaction.atomic():
+            label_set.save(force_insert=True)
+            label_set.groups.set(groups)
+            _append(label_set, named, after=0)
+    except IntegrityError as error:
+        raise LabelSetError(_("There is a label set “%s” already.") % slug) from error
+    return label_set
+
+
+@transaction.atomic
+def add_labels(label_set: LabelSet, names: Sequence[str]) -> list[Label]:
+    """Append labels, which the versions that are there do not know. Raises LabelSetError."""
+    _lock(label_set)
+    known = list(label_set.labels.all())
+    return _append(label_set, _named(names, known), after=len(known))
+
+
+@transaction.atomic
+def rename_label(label: Label, name: str, *, color: str = "") -> None:
+    """Call it otherwise; its slug stays, by which artifacts and datasets know it. Raises LabelSetError."""
+    _lock(label.label_set)
+    name = _clean(name)
+    others = Label.objects.filter(label_set=label.label_set_id).exclude(pk=label.pk)
+    if any(_folded(other.name) == _folded(name) for other in others):
+        raise LabelSetError(_("There is a label “%s” already.") % name)
+    label.name, label.color = name, color or label.color
+    label.save(update_fields=["name", "color"])
+
+
+@transaction.atomic
+def remove_label(label: Label) -> None:
+    """Raises LabelSetError where anything in the database, or a registered version, is about this label."""
+    _lock(label.label_set)
+    if label.label_set.labels.count() <= FEWEST:
+        raise LabelSetError(_("A label set needs at least two labels."))
+    if reasons := in_use(label):
+        raise LabelSetError(
+            _("The label “%(name)s” can't be removed: %(why)s.")
+            % {"name": label.name, "why": "; ".join(reasons)}
+        )
+    position = label.position
+    label.delete()
+    # In two steps, since positions are unique at every moment.
+    after = Label.objects.filter(label_set=label.label_set_id, position__gt=position).order_by("position")
+    for later in after:
+        Label.objects.filter(pk=later.pk).update(position=F("position") - 1)
+
+
+def in_use(label: Label) -> list[str]:
+    """Why it can't be removed, in words; empty where it can."""
+    knowing = [
+        version
+        for version in ModelVersion.objects.filter(label_set=label.label_set_id).order_by("number")
+        if label.slug in version.card["labels"]
+    ]
+    reasons = [_("%(rows)s of it: %(n)d") % {"rows": rows, "n": n} for rows, n in _rows_about(label)]
+    if knowing:
+        reasons.insert(0, _("%s knows it") % ", ".join(map(str, knowing)))
+    return reasons
+
+
+def _rows_about(label: Label) -> Iterable[tuple[str, int]]:
+    """What points at a label, whichever half of the loop it is of: the return half's names stand in no import."""
+    for relation in label._meta.related_objects:
+        rows = relation.related_model._default_manager.filter(**{relation.field.name: label})
+        if n := rows.count():
+            yield str(relation.related_model._meta.verbose_name_plural), n
+
+
+def unknown_labels(version: ModelVersion) -> list[Label]:
+    """The labels of its set that the version does not know, because they were added after it was trained."""
+    known = version.card["labels"]
+    return [label for label in version.label_set.labels.all() if label.slug not in known]
+
+
+def _lock(label_set: LabelSet) -> None:
+    LabelSet.objects.select_for_update(no_key=True).get(pk=label_set.pk)
+
+
+def _append(label_set: LabelSet, named: dict[str, str], *, after: int) -> list[Label]:
+    if after + len(named) > MOST:
+        raise LabelSetError(_("A label set has at most %d labels.") % MOST)
+    return Label.objects.bulk_create(
+        Label(label_set=label_set, position=place, slug=slug, name=name, color=default_color(slug, place))
+        for place, (slug, name) in enumerate(named.items(), after)
+    )
+
+
+def default_color(slug: str, position: int) -> str:
+    return COLORS_OF.get(slug) or PALETTE[position % len(PALETTE)]
+
+
+def _check_slug(slug: str) -> None:
+    try:
+        validate_slug(slug)
+    except ValidationError as error:
+        raise LabelSetError(
+            _("“%s” is no name for addresses: letters of English, digits, - and _ make one.") % slug
+        ) from error
+    if len(slug) > LONGEST_SLUG:
+        raise LabelSetError(_("A label set's name in addresses has at most %d characters.") % LONGEST_SLUG)
+
+
+def _named(names: Sequence[str], known: Iterable[Label] = ()) -> dict[str, str]:
+    """Their slugs and names, in their order. `known`: what they must differ from besides each other."""
+    named: dict[str, str] = {}
+    taken = {label.slug: label.name for label in known}
+    for name in map(_clean, names):
+        slug = label_slug(name)
+        if other := taken.get(slug):
+            raise LabelSetError(
+                _("“%(one)s” and “%(other)s” can't both be labels: they are too much alike.")
+                % {"one": other, "other": name}
+            )
+        taken[slug] = named[slug] = name
+    return named
+
+
+def label_slug(name: str) -> str:
+    """What programs and artifacts know a label of that name by. Raises LabelSetError."""
+    slug = slugify(name, allow_unicode=True)
+    if not slug:
+        raise LabelSetError(_("“%s” can't be a label: it needs a letter or a digit.") % name)
+    if len(slug) > LONGEST:
+        raise LabelSetError(_("“%s” is too long for a label.") % name)
+    if slug == TAKEN:
+        raise LabelSetError(
+            _("“%s” can't be a label: it is what pages say of a face that is not clear.") % name
+        )
+    return slug
+
+
+def _clean(name: str) -> str:
+    """Without spaces around it, or two in a row. Raises LabelSetError."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if not name:
+        raise LabelSetError(_("A label without a name can't be made."))
+    if any(unicodedata.category(letter) in {"Cc", "Cs"} or letter in TURNING for letter in name):
+        raise LabelSetError(_("“%s” holds a character that no name has.") % ascii(name)[1:-1])
+    if len(name) > LONGEST:
+        raise LabelSetError(
+            _("“%(name)s…” is too long: a name has at most %(most)d characters.")
+            % {"name": name[:20], "most": LONGEST}
+        )
+    return name
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", name)).casefold()
