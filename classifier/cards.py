@@ -169,7 +169,8 @@ def lay_out_face(face: Face, upload: Upload) -> FaceCard:
 
 def _answer(prediction: Prediction, face: Face, upload: Upload) -> Answer:
     labels = prediction.label_set.labels.all()
-    bars = [Bar(label, float(p)) for label, p in zip(labels, prediction.probabilities, strict=True)]
+    # Labels that came after the model stand last, and it says nothing of them.
+    bars = [Bar(label, float(p)) for label, p in zip(labels, prediction.probabilities, strict=False)]
     # Lists of many uploads go without what was said and decided.
     given = _within(prediction.label_set_id, getattr(face, "given_feedback", ()))
     of_this = given is not None and _is_of(given, prediction)

@@ -86,7 +86,7 @@ def compare(
 ) -> list[Scoring]:
     """Every scoring in the version's card. `measured`: what is known of the other besides its card."""
     theirs = (_metrics(other) if other else {}) | dict(measured or {})
-    compared = []
+    compared, known = [], len(version.card["labels"])
     for place, (name, said) in enumerate(_metrics(version).items()):
         against = mapping(theirs.get(name))
         rows = [*_share_rows(said, against), *_recall_rows(said, against, labels)]
@@ -97,7 +97,7 @@ def compare(
                 faces=count(said.get("faces")),
                 other_faces=count(against.get("faces")),
                 rows=tuple(row for row in rows if row.this or row.other),
-                has_confusion=confusion_of(said, len(labels)) is not None,
+                has_confusion=confusion_of(said, known) is not None,
                 has_reliability=reliability_of(said) is not None,
             )
         )

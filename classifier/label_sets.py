@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, ManyToOneRel
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -32,8 +33,8 @@ COLORS_OF = {
     "surprise": "#56b4e9",
     "neutral": "#7a7f87",
 }
-# Each at least 3:1 against the light and the dark ground (WCAG 1.4.11), and as far from those before it as can
-# be, for people with protanopia and deuteranopia too (Machado 2009).
+# Each at least 3:1 against the light and the dark ground (WCAG 1.4.11), and as far from those before it as
+# can be, for people with protanopia and deuteranopia too (Machado 2009).
 PALETTE = (
     *("#0078b4", "#d21e00", "#2d9687", "#005aff", "#0f784b", "#e100c3"),
     *("#2d87f0", "#ff1e78", "#d2690f", "#d20f5a", "#c30f96", "#5a963c"),
@@ -70,8 +71,8 @@ def create_label_set(
     if names_people and not (purpose and consent_basis):
         raise LabelSetError(
             _(
-                "Labels that are people are biometric identification: say for what purpose they are told apart, "
-                "and on what consent that rests."
+                "Labels that are people are biometric identification: "
+                "say for what purpose they are told apart, and on what consent that rests."
             )
         )
     label_set = LabelSet(
@@ -95,7 +96,7 @@ def create_label_set(
 @transaction.atomic
 def add_labels(label_set: LabelSet, names: Sequence[str]) -> list[Label]:
     """Append labels, which the versions that are there do not know. Raises LabelSetError."""
-    _lock(label_set)
+    _begin_change(label_set)
     known = list(label_set.labels.all())
     return _append(label_set, _named(names, known), after=len(known))
 
@@ -103,7 +104,7 @@ def add_labels(label_set: LabelSet, names: Sequence[str]) -> list[Label]:
 @transaction.atomic
 def rename_label(label: Label, name: str, *, color: str = "") -> None:
     """Call it otherwise; its slug stays, by which artifacts and datasets know it. Raises LabelSetError."""
-    _lock(label.label_set)
+    _begin_change(label.label_set)
     name = _clean(name)
     others = Label.objects.filter(label_set=label.label_set_id).exclude(pk=label.pk)
     if any(_folded(other.name) == _folded(name) for other in others):
@@ -115,7 +116,7 @@ def rename_label(label: Label, name: str, *, color: str = "") -> None:
 @transaction.atomic
 def remove_label(label: Label) -> None:
     """Raises LabelSetError where anything in the database, or a registered version, is about this label."""
-    _lock(label.label_set)
+    _begin_change(label.label_set)
     if label.label_set.labels.count() <= FEWEST:
         raise LabelSetError(_("A label set needs at least two labels."))
     if reasons := in_use(label):
@@ -145,21 +146,29 @@ def in_use(label: Label) -> list[str]:
 
 
 def _rows_about(label: Label) -> Iterable[tuple[str, int]]:
-    """What points at a label, whichever half of the loop it is of: the return half's names stand in no import."""
-    for relation in label._meta.related_objects:
-        rows = relation.related_model._default_manager.filter(**{relation.field.name: label})
-        if n := rows.count():
-            yield str(relation.related_model._meta.verbose_name_plural), n
+    """What points at a label, in either half of the loop: hence by Django's relations and by no import."""
+    for relation in label._meta.get_fields(include_hidden=True):
+        if isinstance(relation, ManyToOneRel):
+            rows = relation.related_model._base_manager.filter(**{relation.field.name: label})
+            if n := rows.count():
+                yield str(relation.related_model._meta.verbose_name_plural), n
+
+
+def known_labels(version: ModelVersion) -> list[Label]:
+    """Those that the version tells apart, in the order of its answers."""
+    return list(version.label_set.labels.all())[: len(version.card["labels"])]
 
 
 def unknown_labels(version: ModelVersion) -> list[Label]:
     """The labels of its set that the version does not know, because they were added after it was trained."""
-    known = version.card["labels"]
-    return [label for label in version.label_set.labels.all() if label.slug not in known]
+    return list(version.label_set.labels.all())[len(version.card["labels"]) :]
 
 
-def _lock(label_set: LabelSet) -> None:
+def _begin_change(label_set: LabelSet) -> None:
+    """Until the transaction ends nobody else changes it. Processes that have it in memory will look again."""
     LabelSet.objects.select_for_update(no_key=True).get(pk=label_set.pk)
+    label_set.labels_changed_at = timezone.now()
+    label_set.save(update_fields=["labels_changed_at"])
 
 
 def _append(label_set: LabelSet, named: dict[str, str], *, after: int) -> list[Label]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 COLOR = r"^#[0-9A-Fa-f]{6}\Z"
@@ -24,6 +26,10 @@ class LabelSetQuerySet(models.QuerySet["LabelSet"]):
         # By their ids and no join, which would give a set once for each group.
         limited = LabelSet.groups.through.objects.filter(group__user=user).values("labelset")
         return self.filter(Q(open_to_all=True) | Q(pk__in=limited))
+
+    def answering(self) -> LabelSetQuerySet:
+        """Those that a model answers for now."""
+        return self.filter(versions__active=True)
 
 
 class LabelSet(models.Model):
@@ -61,6 +67,12 @@ class LabelSet(models.Model):
         blank=True, help_text=_("what allows it: how those people consented, or what law does")
     )
 
+    labels_changed_at = models.DateTimeField(
+        default=timezone.now,
+        editable=False,
+        help_text=_("when a label was last added, removed, or called or coloured otherwise"),
+    )
+
     objects = LabelSetQuerySet.as_manager()
 
     class Meta:
@@ -82,6 +94,11 @@ class LabelSet(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def place(self) -> tuple[bool, str]:
+        """To sort by: what is read under several is told in one order, the default's first."""
+        return self.slug != settings.DEFAULT_LABEL_SET, self.slug
 
 
 class Label(models.Model):

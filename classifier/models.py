@@ -35,7 +35,7 @@ class ModelVersion(models.Model):
 
     label_set = models.ForeignKey(LabelSet, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
-    digest = models.CharField(max_length=64, unique=True, help_text=_("SHA-256 of the artifact, hexadecimal"))
+    digest = models.CharField(max_length=64, help_text=_("SHA-256 of the artifact, hexadecimal"))
     estimator = models.CharField(max_length=50)
     artifact = models.FileField(upload_to="artifacts/", max_length=200)
     card = models.JSONField()
@@ -48,6 +48,8 @@ class ModelVersion(models.Model):
         permissions = [("promote_models", "Can promote models")]
         constraints = [
             models.UniqueConstraint(fields=["label_set", "number"], name="version_number_unique"),
+            # Two label sets may have the same artifact, and then the same file.
+            models.UniqueConstraint(fields=["label_set", "digest"], name="version_digest_unique"),
             models.UniqueConstraint(
                 fields=["label_set"],
                 condition=Q(active=True),
@@ -92,10 +94,11 @@ class UploadQuerySet(models.QuerySet["Upload"]):
             found = found.filter(created_at__lt=_midnight(last + timedelta(days=1)))
         return found
 
-    def with_results(self, *, opinions: bool = False) -> UploadQuerySet:
+    def with_results(self, *, reader: Any = None, opinions: bool = False) -> UploadQuerySet:
         """Everything that is read of them, in as many queries however many uploads.
 
-        `opinions`: also what their owners said of it, and what labelers settled.
+        `reader`: only under the label sets that this user may read with. `opinions`: also what their owners
+        said of it, and what labelers settled.
         """
         shown = (
             Prediction.objects.filter(shown=True)
@@ -103,6 +106,8 @@ class UploadQuerySet(models.QuerySet["Upload"]):
             .defer("model_version__card")
             .prefetch_related("label_set__labels")
         )
+        if reader is not None:
+            shown = shown.filter(label_set__in=LabelSet.objects.readable_by(reader))
         faces = Face.objects.defer("crop").prefetch_related(
             models.Prefetch("predictions", queryset=shown, to_attr="shown_predictions")  # type: ignore[no-redef]
         )
@@ -169,7 +174,7 @@ class Face(models.Model):
     """One detected face. Boxes and landmarks are in pixels of the upright photograph as sent."""
 
     shown_predictions: list[Prediction]
-    """Set by `Upload.objects.with_results()`: what pages show, one for each label set."""
+    """Set by `Upload.objects.with_results()`: what pages show, one for each label set, in any order."""
     given_feedback: list[Feedback]
     decided: list[Decision]
     """Both set by `with_results(opinions=True)` alone."""
@@ -202,6 +207,11 @@ class Face(models.Model):
 
     def __str__(self) -> str:
         return f"face {self.position + 1} of {self.upload_id}"
+
+    @property
+    def readings(self) -> list[Prediction]:
+        """Its `shown_predictions` in the order in which they are told."""
+        return sorted(self.shown_predictions, key=lambda prediction: prediction.label_set.place)
 
 
 class Prediction(models.Model):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .models import Face, LabelSet, ModelVersion, Prediction, Upload
-from .pipeline import FaceReading, Reading
+from .pipeline import FaceAnswer, FaceReading, Reading
 
 
 def describe_model(version: ModelVersion) -> dict[str, Any]:
@@ -35,25 +35,27 @@ def describe_label_set(label_set: LabelSet) -> dict[str, Any]:
             {"slug": label.slug, "name": label.name, "color": label.color} for label in label_set.labels.all()
         ],
         "active_version": active[0] if active else None,
+        "names_people": label_set.names_people,
+        "purpose": label_set.purpose,
+        "consent_basis": label_set.consent_basis,
     }
 
 
 def describe_reading(reading: Reading) -> dict[str, Any]:
     """A photograph that was read and not stored. Needs no query."""
-    slugs = [label.slug for label in reading.model.labels]
     return {
         "width": reading.photograph.width,
         "height": reading.photograph.height,
-        "model": describe_model(reading.model.version),
+        "model": describe_model(reading.models[0].version),
         "faces_found": reading.faces_found,
-        "faces": [_describe_face_reading(face, slugs) for face in reading.faces],
+        "faces": [_describe_face_reading(face) for face in reading.faces],
     }
 
 
 def describe_upload(upload: Upload) -> dict[str, Any]:
     """A photograph just stored, or fetched by `Upload.objects.with_results()`. No faces: `model` is null."""
     faces = list(upload.faces.all()) if upload.stored_faces is None else upload.stored_faces
-    versions = [p.model_version for face in faces for p in face.shown_predictions]
+    versions = [p.model_version for face in faces for p in face.readings[:1]]
     return {
         "id": str(upload.id),
         "name": upload.name,
@@ -69,42 +71,57 @@ def describe_upload(upload: Upload) -> dict[str, Any]:
 
 def describe_face(face: Face) -> dict[str, Any]:
     """A stored face; what was predicted is null when no model has read it."""
-    shown: list[Prediction] = face.shown_predictions
-    prediction = shown[0] if shown else None
+    readings = [_described(prediction) for prediction in face.readings]
     return {
         "id": face.pk,
         **_geometry((face.x, face.y, face.w, face.h), face.score, face.landmarks),
-        **_prediction_words(prediction),
+        **_first_of(readings),
         "quality": _quality(min(face.w, face.h), face.sharpness, face.yaw, face.roll, face.unreadable),
     }
 
 
-def _prediction_words(prediction: Prediction | None) -> dict[str, Any]:
-    if prediction is None:
-        return {"label": None, "confidence": None, "probabilities": None, "unsure": True}
+def _first_of(readings: list[dict[str, Any]]) -> dict[str, Any]:
+    """All of them, and beside them what the first says, for programs that know of no others."""
+    unread = {"label": None, "confidence": None, "probabilities": None, "unsure": True}
+    first = readings[0] if readings else unread
+    return {name: first[name] for name in unread} | {"readings": readings}
+
+
+def _described(prediction: Prediction) -> dict[str, Any]:
     slugs = [label.slug for label in prediction.label_set.labels.all()]
     return {
+        "model": describe_model(prediction.model_version),
         "label": prediction.label.slug,
         "confidence": round(prediction.confidence, 4),
         "probabilities": {
-            slug: round(share, 4) for slug, share in zip(slugs, prediction.probabilities, strict=True)
+            # Labels that came after the model stand last, and it says nothing of them.
+            slug: round(share, 4)
+            for slug, share in zip(slugs, prediction.probabilities, strict=False)
         },
         "unsure": prediction.unsure,
     }
 
 
-def _describe_face_reading(face: FaceReading, slugs: Sequence[str]) -> dict[str, Any]:
+def _describe_face_reading(face: FaceReading) -> dict[str, Any]:
     detection, quality = face.detection, face.quality
     landmarks = None if detection.landmarks is None else detection.landmarks.tolist()
     return {
         **_geometry(detection.box, detection.score, landmarks),
-        "label": slugs[int(face.probabilities.argmax())],
-        "confidence": round(float(face.probabilities.max()), 4),
-        "probabilities": {
-            slug: round(float(p), 4) for slug, p in zip(slugs, face.probabilities, strict=True)
-        },
-        "unsure": face.unsure,
+        **_first_of([_describe_answer(answer) for answer in face.answers]),
         "quality": _quality(quality.size, quality.sharpness, quality.yaw, quality.roll, quality.unreadable),
+    }
+
+
+def _describe_answer(answer: FaceAnswer) -> dict[str, Any]:
+    slugs = [label.slug for label in answer.model.labels]
+    return {
+        "model": describe_model(answer.model.version),
+        "label": slugs[int(answer.probabilities.argmax())],
+        "confidence": round(float(answer.probabilities.max()), 4),
+        "probabilities": {
+            slug: round(float(p), 4) for slug, p in zip(slugs, answer.probabilities, strict=True)
+        },
+        "unsure": answer.unsure,
     }
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
 
 from .ml.artifact import ArtifactError, check_card
 from .ml.runtime import Classifier
@@ -20,24 +22,39 @@ logger = logging.getLogger(__name__)
 TRIED_AGAIN_AFTER_S = 5.0
 LOOKED_AT_AGAIN_AFTER_S = 60.0
 
-Wanted = tuple[int, str]
-"""A version's number and digest: the same artifact may have been registered anew, as another row."""
+
+class Wanted(NamedTuple):
+    """The version that is active: the same artifact may have been registered anew, as another row."""
+
+    pk: int
+    digest: str
+    labels_changed_at: datetime
 
 
 class NoActiveModelError(LookupError):
-    """No model can answer for this label set."""
+    """No model can answer for the label set with this slug."""
+
+    def __init__(self, label_set: str) -> None:
+        super().__init__(f"No model is active for the label set {label_set!r}.")
+        self.label_set = label_set
 
 
 @dataclass(frozen=True)
 class ActiveModel:
-    """A version, its labels in the order of its output, and its classifier."""
+    """A version, its labels in the order of its output, and its classifier.
+
+    Labels that its label set got later are not among them: it does not know them.
+    """
 
     version: ModelVersion
     labels: tuple[Label, ...]
     classifier: Classifier
 
     def is_(self, wanted: Wanted) -> bool:
-        return (self.version.pk, self.version.digest) == wanted
+        return (self.version.pk, self.version.digest) == (wanted.pk, wanted.digest)
+
+    def calls_labels_as(self, wanted: Wanted) -> bool:
+        return self.version.label_set.labels_changed_at == wanted.labels_changed_at
 
 
 @dataclass(frozen=True)
@@ -71,9 +88,11 @@ def active_model(label_set: str) -> ActiveModel:
     where it could load none, ArtifactError is raised. Raises NoActiveModelError when no version is active.
     """
     active = ModelVersion.objects.filter(label_set__slug=label_set, active=True)
-    wanted = active.values_list("pk", "digest").first()
-    if wanted is None:
-        raise NoActiveModelError(f"No model is active for the label set {label_set!r}.")
+    found = active.values_list("pk", "digest", "label_set__labels_changed_at").first()
+    if found is None:
+        _loaded.pop(label_set, None)
+        raise NoActiveModelError(label_set)
+    wanted = Wanted(*found)
     if held := _good_enough(label_set, wanted):
         return held
     with _loading:
@@ -88,15 +107,22 @@ def _good_enough(label_set: str, wanted: Wanted) -> ActiveModel | None:
     if held.is_(wanted):
         if failure:
             _failed.pop(label_set, None)
-        return held
+        return held if held.calls_labels_as(wanted) else _renamed(label_set, held)
     lately = failure and failure.wanted == wanted and time.monotonic() - failure.at < TRIED_AGAIN_AFTER_S
     return held if lately else None
+
+
+def _renamed(label_set: str, held: ActiveModel) -> ActiveModel:
+    """The same classifier, with what its labels are called now."""
+    version = _find(held.version.pk)
+    _loaded[label_set] = renamed = replace(held, version=version, labels=_labels_of(version, held.classifier))
+    return renamed
 
 
 def _swap(label_set: str, wanted: Wanted) -> ActiveModel:
     held = _loaded.get(label_set)
     try:
-        loaded = load(wanted[0])
+        loaded = load(wanted.pk)
     except ArtifactError as error:
         if held is None:
             raise
@@ -158,21 +184,27 @@ def classifier_of(version: ModelVersion) -> Classifier:
     Raises ArtifactError when its artifact is missing or altered.
     """
     held = _loaded.get(version.label_set.slug)
-    if held and held.is_((version.pk, version.digest)):
+    if held and (held.version.pk, held.version.digest) == (version.pk, version.digest):
         return held.classifier
     return load(version.pk).classifier
 
 
 def load(version_id: int) -> ActiveModel:
     """From the storage, with the self-test. Raises ArtifactError."""
-    # With the labels, so that describing what it said asks the database nothing.
-    version = (
-        ModelVersion.objects.select_related("label_set")
-        .prefetch_related("label_set__labels")
-        .get(pk=version_id)
-    )
+    version = _find(version_id)
     classifier = Classifier.load(read_artifact(version), version.card)
-    return ActiveModel(version, tuple(version.label_set.labels.all()), classifier)
+    return ActiveModel(version, _labels_of(version, classifier), classifier)
+
+
+def _find(version_id: int) -> ModelVersion:
+    # With the labels, so that describing what it said asks the database nothing.
+    versions = ModelVersion.objects.select_related("label_set").prefetch_related("label_set__labels")
+    return versions.get(pk=version_id)
+
+
+def _labels_of(version: ModelVersion, classifier: Classifier) -> tuple[Label, ...]:
+    of_slug = {label.slug: label for label in version.label_set.labels.all()}
+    return tuple(of_slug[slug] for slug in classifier.labels)
 
 
 def read_artifact(version: ModelVersion) -> bytes:

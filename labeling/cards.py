@@ -17,7 +17,7 @@ KEYS = "123456789"
 
 @dataclass(frozen=True)
 class Choice:
-    """One label: the key that gives it ("" beyond the ninth), and the model's share where it may be seen."""
+    """One label: the key that gives it ("" beyond the ninth), and the model's share where it has one that may be seen."""
 
     label: Label
     key: str
@@ -75,9 +75,11 @@ def _lay_out(item: ReviewItem, labels: Sequence[Label], *, blind: bool) -> Revie
 
 
 def _choice(place: int, label: Label, visible: Prediction | None) -> Choice:
+    # A label that came after the model has no share.
+    share = visible.probabilities[place : place + 1] if visible else []
     return Choice(
         label=label,
         key=KEYS[place : place + 1],
-        share=float(visible.probabilities[place]) if visible else None,
+        share=float(share[0]) if share else None,
         suggested=visible is not None and visible.label_id == label.pk,
     )

@@ -26,6 +26,7 @@ from classifier.admin_pages import framed, id_in
 from classifier.card_values import mapping, text
 from classifier.comparison import Scoring, compare, confusion_of, reliability_of, scoring_in
 from classifier.delivery import CHANGING, deliver
+from classifier.label_sets import known_labels, unknown_labels
 from classifier.ml.artifact import TESTED_ON, ArtifactError, sha256
 from classifier.ml.diagrams import draw_confusion, draw_reliability
 from classifier.models import Activation, Label, LabelSet, ModelVersion
@@ -66,7 +67,8 @@ def version(request: HttpRequest, version_id: int) -> HttpResponse:
     context = {
         "version": found,
         "size": _size(found),
-        "labels": labels,
+        "labels": known_labels(found),
+        "unknown": unknown_labels(found),
         "against": against,
         "scorings": _compared(found, against, labels),
         "dataset": list(_told(mapping(found.card.get("dataset")))),
@@ -150,7 +152,7 @@ def diagram(request: HttpRequest, version_id: int, place: int, kind: str) -> Htt
     """The confusion matrix or the reliability diagram of one scoring."""
     found = _find(version_id)
     said = scoring_in(found, place)
-    draw = DIAGRAMS[kind](said, list(found.label_set.labels.all())) if said else None
+    draw = DIAGRAMS[kind](said, known_labels(found)) if said else None
     if draw is None:
         raise Http404
     digest = sha256(json.dumps(said).encode())
