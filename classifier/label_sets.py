@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -12,12 +11,12 @@ from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 from django.db.models import F, ManyToOneRel
 from django.utils import timezone
-from django.utils.text import slugify
+from django.utils.text import get_text_list, slugify
 from django.utils.translation import gettext as _
 
 from .models import Label, LabelSet, ModelVersion
 
-FEWEST, MOST = 2, 500
+FEWEST, MOST = 2, 200
 LONGEST = 100
 LONGEST_SLUG = 50
 # Pages write it where a model does not commit itself.
@@ -107,7 +106,8 @@ def rename_label(label: Label, name: str, *, color: str = "") -> None:
     _begin_change(label.label_set)
     name = _clean(name)
     others = Label.objects.filter(label_set=label.label_set_id).exclude(pk=label.pk)
-    if any(_folded(other.name) == _folded(name) for other in others):
+    # Files name a label either way: a name must not be another label's slug.
+    if label_slug(name) in _taken(others):
         raise LabelSetError(_("There is a label “%s” already.") % name)
     label.name, label.color = name, color or label.color
     label.save(update_fields=["name", "color"])
@@ -164,6 +164,14 @@ def unknown_labels(version: ModelVersion) -> list[Label]:
     return list(version.label_set.labels.all())[len(version.card["labels"]) :]
 
 
+def say_unknown(labels: Sequence[Label]) -> str:
+    """A sentence about labels that a model does not know; empty where there are none."""
+    if not labels:
+        return ""
+    names = get_text_list([_("“%s”") % label for label in labels], _("and"))
+    return _("The model does not know %s yet.") % names
+
+
 def _begin_change(label_set: LabelSet) -> None:
     """Until the transaction ends nobody else changes it. Processes that have it in memory will look again."""
     LabelSet.objects.select_for_update(no_key=True).get(pk=label_set.pk)
@@ -198,7 +206,7 @@ def _check_slug(slug: str) -> None:
 def _named(names: Sequence[str], known: Iterable[Label] = ()) -> dict[str, str]:
     """Their slugs and names, in their order. `known`: what they must differ from besides each other."""
     named: dict[str, str] = {}
-    taken = {label.slug: label.name for label in known}
+    taken = _taken(known)
     for name in map(_clean, names):
         slug = label_slug(name)
         if other := taken.get(slug):
@@ -239,5 +247,9 @@ def _clean(name: str) -> str:
     return name
 
 
-def _folded(name: str) -> str:
-    return re.sub(r"\s", "", unicodedata.normalize("NFKC", name)).casefold()
+def _taken(labels: Iterable[Label]) -> dict[str, str]:
+    """What no other label may have for a slug, with the name of the label that it stands for."""
+    known = list(labels)
+    return {slugify(label.name, allow_unicode=True): label.name for label in known} | {
+        label.slug: label.name for label in known
+    }

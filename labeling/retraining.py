@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from .limits import gate_limits
 from .models import DatasetVersion, TrainingRun
 from .trainer_process import REFUSED, TrainerProcess
 from .training_notes import Event, Notes, StoppedError, TakenBackMeanwhileError, Tell, silent
-from .training_plan import NothingToTrainError, RunRefusedError, check_counts, needs_all
+from .training_plan import NothingToTrainError, RunRefusedError, check_counts, check_goes_on, needs_all
 from .training_runs import DATABASE_GONE, begin, end, working_folder
 
 Outcome = TrainingRun.Outcome
@@ -127,8 +127,8 @@ def _train(run: TrainingRun, folder: Path, notes: Notes) -> Trained:
         dataset.counts, labels, run.label_set.slug, needs_all=needs_all(run.estimator, run.started_from)
     )
     champion = ModelVersion.objects.filter(label_set=run.label_set, active=True).first()
-    if run.started_from == "active" and (champion is None or champion.estimator != TrainingRun.Estimator.CNN):
-        raise RunRefusedError("The CNN that it was to go on from is no longer active. Start it again.")
+    if run.started_from == "active":
+        check_goes_on(champion)
     run.dataset, run.champion = dataset, champion
     run.save(update_fields=["dataset", "champion"])
     notes.hear({"log": f"Frozen as {dataset.digest[:12]}: {dataset.examples:,} examples."})
@@ -204,7 +204,14 @@ def _read_trained(folder: Path, labels: list[str], run: TrainingRun) -> Trained:
         raise TrainerError(f"The training process did not score {run.champion} on the test split.")
     if card["label_set"] != run.label_set.slug:
         raise TrainerError(f"The candidate is for label set {card['label_set']}, not {run.label_set.slug}.")
-    return Trained(artifact, card, result, true, candidate, champion)
+    return Trained(artifact, card, result, true, candidate, _widened(champion, card["labels"]))
+
+
+def _widened(champion: NDArray[np.float32] | None, labels: Sequence[str]) -> NDArray[np.float32] | None:
+    """Nothing for each label that came after the champion: they stand last."""
+    if champion is None or champion.ndim != 2 or champion.shape[1] >= len(labels):
+        return champion
+    return np.pad(champion, ((0, 0), (0, len(labels) - champion.shape[1])))
 
 
 # --- register, judge, promote ---------------------------------------------------------------------------

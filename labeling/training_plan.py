@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count
 
+from classifier.label_sets import unknown_labels
 from classifier.ml.artifact import ArtifactError
 from classifier.ml.runtime import Classifier
 from classifier.models import LabelSet, ModelVersion
@@ -168,16 +169,31 @@ def _check_champion(champion: ModelVersion) -> None:
 
 
 def _start(asked: Asked, counts: Counts, champion: ModelVersion | None) -> str:
-    has_network = champion is not None and champion.estimator == Estimator.CNN
     if asked.start == "active":
         if asked.estimator not in NETWORKS:
             raise RunRefusedError(
                 f"Only a CNN can go on from the active one (--from-active): not {asked.estimator}."
             )
-        if not has_network:
-            active = f"the active version is {champion}" if champion else "no version is active"
-            raise RunRefusedError(f"There is no active CNN to go on from (--from-active): {active}.")
+        check_goes_on(champion)
     if asked.start:
         return asked.start
+    has_network = champion is not None and _goes_on(champion)
     small = sum(counts.get(Split.TRAIN, {}).values()) < ENOUGH_FOR_SCRATCH
     return "active" if asked.estimator in NETWORKS and has_network and small else "scratch"
+
+
+def check_goes_on(champion: ModelVersion | None) -> None:
+    """Raises RunRefusedError unless a network can go on from this one (--from-active)."""
+    if champion is None or champion.estimator != Estimator.CNN:
+        active = f"the active version is {champion}" if champion else "no version is active"
+        raise RunRefusedError(f"There is no active CNN to go on from (--from-active): {active}.")
+    if not _goes_on(champion):
+        names = ", ".join(f"“{label}”" for label in unknown_labels(champion))
+        raise RunRefusedError(
+            f"{champion} does not know {names}: its last layer has no place for what came later. Train from "
+            "scratch (--from-scratch)."
+        )
+
+
+def _goes_on(champion: ModelVersion) -> bool:
+    return champion.estimator == Estimator.CNN and not unknown_labels(champion)
