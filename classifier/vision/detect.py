@@ -226,20 +226,20 @@ def _settle(found: list[_Candidate], picture: Pixels) -> list[Detection]:
     """One detection per face, its box within the picture, the largest first."""
     kept: list[Detection] = []
     for one in sorted(found, key=lambda candidate: candidate.worth, reverse=True):
-        if not any(_same_face(one.detection.box, other.box) for other in kept):
+        if not any(same_face(one.detection.box, other.box) for other in kept):
             kept.append(one.detection)
-    clipped = [replace(one, box=_clip(one.box, picture)) for one in kept]
+    clipped = [replace(one, box=clip_box(one.box, picture)) for one in kept]
     return sorted((one for one in clipped if one.area > 0), key=lambda one: one.area, reverse=True)
 
 
-def _clip(box: Box, picture: Pixels) -> Box:
+def clip_box(box: Box, picture: Pixels) -> Box:
     x, y, w, h = box
     left, top = max(x, 0.0), max(y, 0.0)
     right, bottom = min(x + w, float(picture.shape[1])), min(y + h, float(picture.shape[0]))
     return (left, top, max(right - left, 0.0), max(bottom - top, 0.0))
 
 
-def _same_face(a: Box, b: Box) -> bool:
+def same_face(a: Box, b: Box) -> bool:
     """Overlap as a share of the union, or of the smaller box: a mouth inside a face is no second face."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
