@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -73,6 +74,10 @@ def create_label_set(
                 "Labels that are people are biometric identification: "
                 "say for what purpose they are told apart, and on what consent that rests."
             )
+        )
+    if not names_people and (purpose or consent_basis):
+        raise LabelSetError(
+            _("A purpose and a consent basis are for labels that are people: say that they are.")
         )
     label_set = LabelSet(
         slug=slug,
@@ -216,6 +221,11 @@ def _named(names: Sequence[str], known: Iterable[Label] = ()) -> dict[str, str]:
             )
         taken[slug] = named[slug] = name
     return named
+
+
+def split_names(text: str) -> list[str]:
+    """What somebody typed, one name a line or with commas between them, in any script."""
+    return [name for part in re.split(r"[\n,،、，]", text) if (name := part.strip())]
 
 
 def label_slug(name: str) -> str:
