@@ -8,16 +8,18 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from .accounts import erase_account
 from .admin_pages import asks, id_in
 from .figures import scorings_of
-from .models import Activation, DataExport, Face, Label, LabelSet, ModelVersion, Prediction, Upload, User
-from .views import registry
+from .label_sets import say_unknown, unknown_labels
+from .models import Activation, DataExport, Face, LabelSet, ModelVersion, Prediction, Upload, User
+from .views import label_sets, registry
 
+SHOWN = 8
 VIEW, PROMOTE = "classifier.view_modelversion", "classifier.promote_models"
 
 
@@ -64,28 +66,48 @@ class AccountAdmin(UserAdmin):
             erase_account(user)
 
 
-class LabelInline(admin.TabularInline):
-    model = Label
-    extra = 0
-    can_delete = False
-    fields = ("position", "slug", "name", "color")
-    readonly_fields = ("position", "slug")
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
 @admin.register(LabelSet)
 class LabelSetAdmin(admin.ModelAdmin):
-    list_display = ("name", "slug", "annotations_wanted")
-    readonly_fields = ("slug",)
-    inlines = (LabelInline,)
+    """The return half, which knows all that goes with a label set, adds how one is deleted."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    list_display = ("name", "slug", "told_apart", "read_by", "names_people", "answers")
+    list_per_page = 50
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LabelSet]:
+        active = ModelVersion.objects.filter(active=True)
+        return (
+            super().get_queryset(request).prefetch_related("labels", "groups", Prefetch("versions", active))
+        )
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return asks("classifier.add_labelset", label_sets.create)(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return asks("classifier.view_labelset", label_sets.change)(request, id_in(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    @admin.display(description="labels")
+    def told_apart(self, label_set: LabelSet) -> str:
+        names = [label.name for label in label_set.labels.all()]
+        return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+    @admin.display(description="read with by")
+    def read_by(self, label_set: LabelSet) -> str:
+        if label_set.open_to_all:
+            return "everybody"
+        return ", ".join(group.name for group in label_set.groups.all()) or "nobody"
+
+    @admin.display(description="answers")
+    def answers(self, label_set: LabelSet) -> str:
+        version = next(iter(label_set.versions.all()), None)
+        if version is None:
+            return "no model yet"
+        return f"{version.estimator} v{version.number}. {say_unknown(unknown_labels(version))}".strip(". ")
 
 
 @admin.register(ModelVersion)

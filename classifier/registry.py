@@ -206,8 +206,13 @@ def _history(label_set: LabelSet) -> QuerySet[Activation]:
 
 
 def install_bundled(folder: Path = BUNDLED) -> list[ModelVersion]:
-    """Register the artifacts that come with the code; promote one where a label set has no active version."""
-    versions = [register(*artifacts.read(path)) for path in sorted(folder.glob("*.onnx"))]
+    """Register the artifacts that come with the code; promote one where a label set has no active version.
+
+    Those of a label set that was deleted here are passed over.
+    """
+    here = set(LabelSet.objects.values_list("slug", flat=True))
+    bundled = [artifacts.read(path) for path in sorted(folder.glob("*.onnx"))]
+    versions = [register(artifact, card) for artifact, card in bundled if card["label_set"] in here]
     for version in versions:
         if not ModelVersion.objects.filter(label_set=version.label_set_id, active=True).exists():
             promote(version, reason="came with the code")

@@ -1,5 +1,5 @@
 """What labelers, curators and operators see in the admin."""
 
-from . import dataset, review, training
+from . import dataset, label_sets, review, training
 
-__all__ = ["dataset", "review", "training"]
+__all__ = ["dataset", "label_sets", "review", "training"]

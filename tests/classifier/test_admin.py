@@ -90,12 +90,11 @@ def test_lists_cost_the_same_at_any_length(
 def test_a_label_color_that_cannot_be_drawn_is_refused(color: str, root_client: Client) -> None:
     label_set = LabelSet.objects.get(slug="expressions")
     page = url(LabelSet, "change", label_set.pk)
-    fields = {"name": label_set.name, "annotations_wanted": 1}
-    fields |= {"labels-TOTAL_FORMS": 7, "labels-INITIAL_FORMS": 7}
-    for row, label in enumerate(label_set.labels.all()):
-        written = {"id": label.pk, "label_set": label_set.pk, "name": label.name, "color": label.color}
-        fields |= {f"labels-{row}-{name}": value for name, value in written.items()}
-    answer = root_client.post(page, fields | {"labels-3-color": color})
+    fields: dict[str, Any] = {"act": "labels"}
+    for label in label_set.labels.all():
+        fields |= {f"label-{label.pk}-name": label.name, f"label-{label.pk}-color": label.color}
+    happy = label_set.labels.get(slug="happy")
+    answer = root_client.post(page, fields | {f"label-{happy.pk}-color": color})
     assert "Write the color as # and six hexadecimal digits" in answer.content.decode()
     assert root_client.post(page, fields | {"labels-3-color": "#FFB000"}).status_code == 302
     assert label_set.labels.get(position=3).color == "#FFB000"
