@@ -96,7 +96,7 @@ def test_a_label_color_that_cannot_be_drawn_is_refused(color: str, root_client: 
     happy = label_set.labels.get(slug="happy")
     answer = root_client.post(page, fields | {f"label-{happy.pk}-color": color})
     assert "Write the color as # and six hexadecimal digits" in answer.content.decode()
-    assert root_client.post(page, fields | {"labels-3-color": "#FFB000"}).status_code == 302
+    assert root_client.post(page, fields | {f"label-{happy.pk}-color": "#FFB000"}).status_code == 302
     assert label_set.labels.get(position=3).color == "#FFB000"
 
 
