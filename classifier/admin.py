@@ -96,7 +96,7 @@ class LabelSetAdmin(admin.ModelAdmin):
         names = [label.name for label in label_set.labels.all()]
         return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
-    @admin.display(description="read with by")
+    @admin.display(description="open to")
     def read_by(self, label_set: LabelSet) -> str:
         if label_set.open_to_all:
             return "everybody"
@@ -144,8 +144,9 @@ class ModelVersionAdmin(RecordAdmin):
         return asks(VIEW, registry.version)(request, id_in(object_id))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        active = ModelVersion.objects.filter(active=True).select_related("label_set").defer("card")
-        return super().changelist_view(request, {"active_versions": active} | (extra_context or {}))
+        active = ModelVersion.objects.filter(active=True).prefetch_related("label_set__labels")
+        shown = [(version, say_unknown(unknown_labels(version))) for version in active]
+        return super().changelist_view(request, {"active_versions": shown} | (extra_context or {}))
 
     @admin.display(description="version", ordering="number")
     def name(self, version: ModelVersion) -> str:

@@ -36,6 +36,10 @@ class LabelSetForm(forms.ModelForm):
             "purpose",
             "consent_basis",
         )
+        help_texts = {
+            "purpose": _("What these people are told apart for."),
+            "consent_basis": _("What allows it: how those people consented, or what law does."),
+        }
         widgets = {
             "groups": forms.CheckboxSelectMultiple,
             "purpose": forms.Textarea(attrs={"rows": 2}),
@@ -61,7 +65,9 @@ class NewLabelSetForm(LabelSetForm):
 
     class Meta(LabelSetForm.Meta):
         fields = ("slug", *LabelSetForm.Meta.fields)
-        help_texts = {"slug": _("What addresses and commands call it, as in happy-sad. It can't be changed.")}
+        help_texts = LabelSetForm.Meta.help_texts | {
+            "slug": _("What addresses and commands call it, as in happy-sad. It can't be changed.")
+        }
 
     field_order = ["slug", "name", "labels"]
 

@@ -26,7 +26,7 @@ from classifier.admin_pages import framed, id_in
 from classifier.card_values import mapping, text
 from classifier.comparison import Scoring, compare, confusion_of, reliability_of, scoring_in
 from classifier.delivery import CHANGING, deliver
-from classifier.label_sets import known_labels, unknown_labels
+from classifier.label_sets import known_labels, say_unknown, unknown_labels
 from classifier.ml.artifact import TESTED_ON, ArtifactError, sha256
 from classifier.ml.diagrams import draw_confusion, draw_reliability
 from classifier.models import Activation, Label, LabelSet, ModelVersion
@@ -68,7 +68,7 @@ def version(request: HttpRequest, version_id: int) -> HttpResponse:
         "version": found,
         "size": _size(found),
         "labels": known_labels(found),
-        "unknown": unknown_labels(found),
+        "unknown": say_unknown(unknown_labels(found)),
         "against": against,
         "scorings": _compared(found, against, labels),
         "dataset": list(_told(mapping(found.card.get("dataset")))),
@@ -140,6 +140,7 @@ def _confirm(request: HttpRequest, title: str, version: ModelVersion, form: Reas
         "version": version,
         "now": now,
         "against": against,
+        "unknown": say_unknown(unknown_labels(version)),
         "scorings": _compared(version, against, labels),
         "form": form,
     }

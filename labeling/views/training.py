@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from classifier.admin_pages import framed, id_in
+from classifier.label_sets import say_unknown, unknown_labels
 from classifier.models import LabelSet, ModelVersion, User
 from labeling.forms import TrainForm
 from labeling.models import Split, TrainingRun
@@ -56,6 +57,7 @@ def _form_page(request: HttpRequest, label_set: LabelSet, form: TrainForm) -> Ht
     counts, labels = count_examples(label_set), list(label_set.labels.all())
     runs = TrainingRun.objects.filter(label_set=label_set).select_related("version__label_set", "started_by")
     cards = [RunCard(run) for run in runs[:SHOWN]]
+    champion = ModelVersion.objects.filter(label_set=label_set, active=True).first()
     context = {
         "label_set": label_set,
         "label_sets": LabelSet.objects.all(),
@@ -63,7 +65,8 @@ def _form_page(request: HttpRequest, label_set: LabelSet, form: TrainForm) -> Ht
         "splits": [(split, sum(counts.get(split, {}).values())) for split in Split],
         "obstacle": _obstacle(counts, [label.slug for label in labels], label_set),
         "enough": ENOUGH_FOR_SCRATCH,
-        "champion": ModelVersion.objects.filter(label_set=label_set, active=True).first(),
+        "champion": champion,
+        "unknown": say_unknown(unknown_labels(champion)) if champion else "",
         "cards": cards,
         "going_on": next((card for card in cards if card.unfinished), None),
     }
