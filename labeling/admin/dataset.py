@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from classifier.access import within_reach
 from classifier.admin import RecordAdmin
 from labeling.models import DatasetVersion, Example, ExampleChange
 from labeling.views import dataset, examples, jobs
@@ -48,7 +49,7 @@ class ExampleAdmin(RecordAdmin):
     list_display_links = ("picture",)
     list_filter = (
         Place,
-        "label_set",
+        ("label_set", admin.RelatedOnlyFieldListFilter),
         ("label", admin.RelatedOnlyFieldListFilter),
         "split",
         "source",
@@ -97,7 +98,7 @@ class ExampleAdmin(RecordAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Example]:
-        return super().get_queryset(request).defer("crop")
+        return within_reach(request.user, super().get_queryset(request)).defer("crop")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ("-suspicion", "-pk") if request.GET.get(Place.parameter_name) == Place.DOUBTFUL else ("-pk",)
@@ -139,10 +140,13 @@ class ExampleAdmin(RecordAdmin):
 @admin.register(DatasetVersion)
 class DatasetVersionAdmin(RecordAdmin):
     list_display = ("label_set", "short_digest", "examples", "created_by", "created_at", "erased_at")
-    list_filter = ("label_set",)
+    list_filter = (("label_set", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("label_set", "created_by")
     search_fields = ("digest",)
     exclude = ("faces", "file")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DatasetVersion]:
+        return within_reach(request.user, super().get_queryset(request))
 
     @admin.display(description=_("digest"), ordering="digest")
     def short_digest(self, version: DatasetVersion) -> str:

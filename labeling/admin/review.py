@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from classifier.access import within_reach
 from classifier.admin import RecordAdmin
 from classifier.admin_pages import asks
 from classifier.models import Prediction
@@ -25,7 +26,13 @@ VIEW, REVIEW = "labeling.view_reviewitem", "labeling.review_faces"
 class ReviewItemAdmin(RecordAdmin):
     list_display = ("crop", "state", "outcome", "suggestion", "uncertainty", "its_user", "held")
     list_display_links = ("crop", "state")
-    list_filter = ("state", "label_set", "disagreed", ("label", admin.RelatedOnlyFieldListFilter), "probe")
+    list_filter = (
+        "state",
+        ("label_set", admin.RelatedOnlyFieldListFilter),
+        "disagreed",
+        ("label", admin.RelatedOnlyFieldListFilter),
+        "probe",
+    )
     list_select_related = ("label_set", "label", "lease_holder")
     search_fields = ("=face__pk", "=face__upload__pk")
     ordering = ("-pk",)
@@ -46,9 +53,11 @@ class ReviewItemAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReviewItem]:
         shown = Prediction.objects.filter(shown=True).select_related("label")
-        items = super().get_queryset(request).select_related("face").defer("face__crop")
-        return items.prefetch_related(
-            Prefetch("face__predictions", queryset=shown, to_attr="shown_predictions")
+        items = within_reach(request.user, super().get_queryset(request))
+        return (
+            items.select_related("face")
+            .defer("face__crop")
+            .prefetch_related(Prefetch("face__predictions", queryset=shown, to_attr="shown_predictions"))
         )
 
     def change_view(

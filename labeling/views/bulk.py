@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from classifier.access import get_label_set
 from classifier.models import Label, LabelSet, Prediction, User
 from labeling.models import Annotation, ReviewItem, ReviewQuerySet
 from labeling.review import Said, answer_many, open_to_bulk
@@ -61,7 +62,7 @@ def _answerable(labeler: User, chosen: ReviewQuerySet, *, giving: bool) -> list[
 def bulk(request: HttpRequest, label_set: str) -> HttpResponse:
     labeler = request.user
     assert isinstance(labeler, User)
-    found = get_object_or_404(LabelSet, slug=label_set)
+    found = get_label_set(labeler, label_set)
     verdicts = list(_verdicts(request.POST, found))
     kept = answer_many(labeler, verdicts)
     said = ngettext("%d face is answered.", "%d faces are answered.", kept) % kept

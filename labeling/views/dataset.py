@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from classifier.access import get_label_set, within_reach
 from classifier.models import LabelSet, User
 from labeling.figures import agreement_of_pairs, figures_of_examples, figures_of_labelers, figures_of_model
 from labeling.forms import ExportForm, ImportForm
@@ -30,12 +31,12 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def dataset(request: HttpRequest, label_set: str) -> HttpResponse:
-    return _page(request, get_object_or_404(LabelSet, slug=label_set))
+    return _page(request, get_label_set(request.user, label_set))
 
 
 @require_POST
 def import_file(request: HttpRequest, label_set: str) -> HttpResponse:
-    found = get_object_or_404(LabelSet, slug=label_set)
+    found = get_label_set(request.user, label_set)
     form = ImportForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, found, import_form=form, status=400)
@@ -44,7 +45,7 @@ def import_file(request: HttpRequest, label_set: str) -> HttpResponse:
 
 @require_POST
 def export(request: HttpRequest, label_set: str) -> HttpResponse:
-    found = get_object_or_404(LabelSet, slug=label_set)
+    found = get_label_set(request.user, label_set)
     form = ExportForm(request.POST)
     if not form.is_valid():
         return _page(request, found, export_form=form, status=400)
@@ -53,17 +54,17 @@ def export(request: HttpRequest, label_set: str) -> HttpResponse:
 
 @require_POST
 def freeze(request: HttpRequest, label_set: str) -> HttpResponse:
-    return _ask(request, Kind.FREEZE, get_object_or_404(LabelSet, slug=label_set))
+    return _ask(request, Kind.FREEZE, get_label_set(request.user, label_set))
 
 
 @require_POST
 def find_doubts(request: HttpRequest, label_set: str) -> HttpResponse:
-    return _ask(request, Kind.DOUBTS, get_object_or_404(LabelSet, slug=label_set))
+    return _ask(request, Kind.DOUBTS, get_label_set(request.user, label_set))
 
 
 @require_safe
 def version_file(request: HttpRequest, version_id: int) -> HttpResponseBase:
-    version = get_object_or_404(DatasetVersion, pk=version_id)
+    version = get_object_or_404(within_reach(request.user, DatasetVersion.objects.all()), pk=version_id)
     try:
         file = version.file.open("rb")
     except (FileNotFoundError, ValueError) as error:
@@ -95,7 +96,7 @@ def _page(
     jobs = DatasetJob.objects.filter(label_set=label_set).select_related("requested_by")[:SHOWN]
     context = {
         "label_set": label_set,
-        "label_sets": LabelSet.objects.all(),
+        "label_sets": LabelSet.objects.readable_by(request.user),
         "examples": figures_of_examples(label_set, labels),
         "model": figures_of_model(label_set, labels),
         "labelers": figures_of_labelers(label_set) if may_see_labelers else None,

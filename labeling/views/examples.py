@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from classifier.access import get_label_set, within_reach
 from classifier.models import LabelSet, User
 from labeling.curation import relabel, restore, withdraw
 from labeling.forms import ReasonForm, RelabelForm
@@ -28,7 +29,7 @@ ACTS = {
 
 @require_safe
 def crop(request: HttpRequest, example_id: int) -> HttpResponse:
-    example = get_object_or_404(Example.objects.only("crop"), pk=example_id)
+    example = get_object_or_404(within_reach(request.user, Example.objects.only("crop")), pk=example_id)
     return HttpResponse(bytes(example.crop), content_type="image/png")
 
 
@@ -47,7 +48,7 @@ def preview(request: HttpRequest, chosen: ExampleQuerySet, *, act: str) -> HttpR
 
 @require_POST
 def change(request: HttpRequest, label_set: str, act: str) -> HttpResponse:
-    found = get_object_or_404(LabelSet, slug=label_set)
+    found = get_label_set(request.user, label_set)
     ticked = [number for number in request.POST.getlist("examples")[:MOST] if _is_id(number)]
     chosen = Example.objects.filter(pk__in=ticked, label_set=found)
     form = RelabelForm(request.POST, label_set=found) if act == "relabel" else ReasonForm(request.POST)

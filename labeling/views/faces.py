@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from classifier.access import within_reach
 from classifier.models import User
 from labeling.cards import lay_out_items
 from labeling.models import Annotation, AnnotationQuerySet, ReviewItem
@@ -24,9 +25,9 @@ ADJUDICATE = "labeling.adjudicate_faces"
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def face(request: HttpRequest, object_id: str) -> HttpResponse:
-    item = _find(object_id)
     labeler = request.user
     assert isinstance(labeler, User)
+    item = _find(labeler, object_id)
     if request.method == "POST":
         return _adjudicate(request, item, labeler)
     history = _visible(item, labeler).select_related(
@@ -43,8 +44,9 @@ def face(request: HttpRequest, object_id: str) -> HttpResponse:
     return render(request, "labeling/face.html", admin_page(request, _("Face %d") % item.face_id, **context))
 
 
-def _find(number: str) -> ReviewItem:
-    items = ReviewItem.objects.offered().select_related("face__upload", "label_set", "label")
+def _find(labeler: User, number: str) -> ReviewItem:
+    items = within_reach(labeler, ReviewItem.objects.offered())
+    items = items.select_related("face__upload", "label_set", "label")
     found = items.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 19 else None
     if found is None:
         raise Http404

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from classifier.access import within_reach
 from labeling.jobs import UNFINISHED, JobRefusedError, confirm_import, state_of
 from labeling.models import DatasetJob, Example
 
@@ -23,7 +24,8 @@ REFRESH_SECONDS = 2
 @require_http_methods(["GET", "HEAD", "POST"])
 def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """Comes again by itself until the work has ended, with or without scripts. POST confirms an import."""
-    found = get_object_or_404(DatasetJob.objects.select_related("label_set", "requested_by"), pk=job_id)
+    jobs = within_reach(request.user, DatasetJob.objects.select_related("label_set", "requested_by"))
+    found = get_object_or_404(jobs, pk=job_id)
     if request.method == "POST":
         return _confirm(request, found)
     state = state_of(found)
@@ -50,7 +52,8 @@ def _confirm(request: HttpRequest, found: DatasetJob) -> HttpResponse:
 
 @require_safe
 def job_file(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
-    found = get_object_or_404(DatasetJob.objects.select_related("label_set"), pk=job_id)
+    jobs = within_reach(request.user, DatasetJob.objects.select_related("label_set"))
+    found = get_object_or_404(jobs, pk=job_id)
     try:
         file = found.file.open("rb")
     except (FileNotFoundError, ValueError) as error:

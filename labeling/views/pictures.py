@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from io import BytesIO
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
+from classifier.access import within_reach
 from classifier.delivery import CHANGING, deliver, stored
 from labeling.models import ReviewItem
 
 
+def _items(request: HttpRequest) -> QuerySet[ReviewItem]:
+    return within_reach(request.user, ReviewItem.objects.offered())
+
+
 @require_safe
 def crop(request: HttpRequest, item_id: int) -> HttpResponseBase:
-    item = get_object_or_404(ReviewItem.objects.offered().select_related("face"), pk=item_id)
+    item = get_object_or_404(_items(request).select_related("face"), pk=item_id)
     return deliver(
         request,
         lambda: BytesIO(item.face.crop),
@@ -27,7 +33,7 @@ def crop(request: HttpRequest, item_id: int) -> HttpResponseBase:
 
 @require_safe
 def photo(request: HttpRequest, item_id: int) -> HttpResponseBase:
-    items = ReviewItem.objects.offered().select_related("face__upload").defer("face__crop")
+    items = _items(request).select_related("face__upload").defer("face__crop")
     item = get_object_or_404(items, pk=item_id)
     upload = item.face.upload
     return deliver(

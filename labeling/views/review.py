@@ -8,12 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from classifier.access import get_label_set
 from classifier.admin_pages import framed
 from classifier.models import LabelSet, User
 from classifier.templatetags.expressions import grouped, percent
@@ -32,7 +33,8 @@ MANY = 1000
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
     """Which label set to review: a question only where there are several."""
-    label_sets = list(LabelSet.objects.filter(labels__isnull=False).distinct())
+    readable = LabelSet.objects.readable_by(request.user)
+    label_sets = list(readable.filter(labels__isnull=False).distinct())
     if len(label_sets) == 1:
         return redirect("admin:labeling_review", label_sets[0].slug)
     rows = [(label_set, _waiting(label_set)) for label_set in label_sets]
@@ -41,7 +43,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def review(request: HttpRequest, label_set: str) -> HttpResponse:
-    found = get_object_or_404(LabelSet, slug=label_set)
+    found = get_label_set(request.user, label_set)
     labeler = request.user
     assert isinstance(labeler, User)
     if request.method != "POST":
