@@ -5,55 +5,64 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.models import Label, LabelSet
+from classifier.models import LabelSet
 
+from .import_report import Fate
 from .models import Example, Split
-from .neighbours import Fingerprint, decode, near_pairs, same_picture
-from .reading import Crop
+from .neighbours import Fingerprint, Gray, decode, near_pairs, same_picture
+from .rows import Crop
 from .splits import Place, place
 
 # Whoever is measured by comes first: what is nearly a test example must not be learned from.
 PRECEDENCE = {Split.TEST: 0, Split.VALIDATION: 1, Split.TRAIN: 2, None: 3}
 CROPS_AT_ONCE = 500
+HASHES_AT_ONCE = 5000
+MOST_EQUAL = 5
+GRAYS_HELD = 2000
+# What a row that is set aside is counted under where it is nearly the same as one of another split.
+LEAK = "leak"
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many rows it has been done with, and of how many, where that is known."""
 
-
-@dataclass(frozen=True)
-class Fate:
-    """Why a row is not added."""
-
-    where: str
-    why: str
+GrayOf = Callable[[int], Gray]
+"""By a row's number its (48, 48) gray values: those of a large folder would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A row that can be read. Its pixels are kept by whoever found it."""
+    """A row that can be read. Its pixels are kept by whoever found it. `photograph`: digest of its file."""
 
     where: str
-    label_id: int
-    fingerprint: Fingerprint
+    label: str
+    digest: str
+    hash: int
+    mirrored_hash: int
     source: Example.Source
     split: Split | None
     group: str
     votes: Mapping[str, int]
+    photograph: str
 
     @classmethod
     def of(cls, crop: Crop) -> Found:
+        fingerprint = Fingerprint.of(crop.pixels)
         return cls(
             where=crop.where,
-            label_id=crop.label_id,
-            fingerprint=Fingerprint.of(crop.pixels),
+            label=crop.label,
+            digest=fingerprint.digest,
+            hash=fingerprint.hash,
+            mirrored_hash=fingerprint.mirrored_hash,
             source=crop.source,
             split=crop.split,
             group=crop.group,
             votes=crop.votes,
+            photograph=crop.digest,
         )
 
 
@@ -71,11 +80,9 @@ class Plan:
     duplicates: list[Fate] = field(default_factory=list)
     set_aside: list[Fate] = field(default_factory=list)
 
-    def counts(self, labels: Mapping[int, Label]) -> Counter[tuple[str, str]]:
+    def counts(self) -> Counter[tuple[str, str]]:
         """How many rows it adds, by label and split."""
-        return Counter(
-            (labels[self.rows[row].label_id].slug, str(at.split)) for row, at in self.places.items()
-        )
+        return Counter((self.rows[row].label, str(at.split)) for row, at in self.places.items())
 
     def in_order_of_precedence(self) -> list[int]:
         return sorted(range(len(self.rows)), key=lambda row: (PRECEDENCE[self.rows[row].split], row))
@@ -93,7 +100,7 @@ class _Known:
     """By digest, of every example: why it is withdrawn, or nothing."""
 
     @classmethod
-    def of(cls, label_set: LabelSet) -> _Known:
+    def of(cls, label_set: LabelSet | None) -> _Known:
         columns = ("pk", "perceptual_hash", "group", "split", "digest", "withdrawn", "withdrawn_reason")
         rows = list(Example.objects.filter(label_set=label_set).values_list(*columns))
         compared = [row for row in rows if row[5] != Example.Withdrawn.LEAK]
@@ -114,14 +121,15 @@ class _Beside:
     place: Place
 
 
-def make_plan(rows: list[Found], label_set: LabelSet, progress: Progress) -> Plan:
-    """Decide on each row, those of official test splits first."""
+def make_plan(rows: list[Found], label_set: LabelSet | None, progress: Progress, gray_of: GrayOf) -> Plan:
+    """Decide on each row, those of official test splits first. `label_set`: None for one that is not yet."""
     known = _Known.of(label_set)
     plan = Plan(rows, known.newest)
     fresh = _without_duplicates(plan, known)
     progress("Comparing", 0, None)
-    among = _near_rows(rows, fresh)
-    there = _near_examples(rows, fresh, known)
+    gray_of = lru_cache(GRAYS_HELD)(gray_of)
+    among = _near_rows(rows, fresh, gray_of)
+    there = _near_examples(rows, fresh, known, gray_of)
     groups = _Groups({at.group: at.split for at in known.places})
     for row in fresh:
         beside = [
@@ -139,7 +147,7 @@ def _without_duplicates(plan: Plan, known: _Known) -> list[int]:
     fresh: list[int] = []
     first: dict[str, str] = {}
     for row in plan.in_order_of_precedence():
-        where, digest = plan.rows[row].where, plan.rows[row].fingerprint.digest
+        where, digest = plan.rows[row].where, plan.rows[row].digest
         if digest in known.withdrawn:
             reason = known.withdrawn[digest]
             why = f"is in the dataset, withdrawn: {reason}" if reason else "is in the dataset"
@@ -149,7 +157,7 @@ def _without_duplicates(plan: Plan, known: _Known) -> list[int]:
             first[digest] = where
             fresh.append(row)
             continue
-        plan.duplicates.append(Fate(where, why))
+        plan.duplicates.append(Fate(where, why, plan.rows[row].label))
     return fresh
 
 
@@ -158,7 +166,7 @@ def _decide(plan: Plan, row: int, beside: list[_Beside], groups: _Groups) -> Non
     sides = {(groups.name(other.place.group), other.place.split) for other in beside}
     if found.split and found.group:
         sides.add((groups.name(found.group), groups.known.get(found.group, found.split)))
-    decided = place(found.fingerprint.digest, sides, official=found.split)
+    decided = place(found.digest, sides, official=found.split)
     if not decided.leak:
         plan.places[row] = decided
         groups.join(decided.group, (group for group, _split in sides))
@@ -170,7 +178,7 @@ def _decide(plan: Plan, row: int, beside: list[_Beside], groups: _Groups) -> Non
         if others
         else f"its group is in {groups.known[found.group]} here"
     )
-    plan.set_aside.append(Fate(found.where, reason))
+    plan.set_aside.append(Fate(found.where, reason, found.label, LEAK))
 
 
 class _Groups:
@@ -189,40 +197,54 @@ class _Groups:
         self._into |= {group: into for group in groups if group != into}
 
 
-def _near_rows(rows: list[Found], fresh: list[int]) -> dict[int, list[int]]:
+def _near_rows(rows: list[Found], fresh: list[int], gray_of: GrayOf) -> dict[int, list[int]]:
     """For each row those before it that are nearly the same, found as they will be once they are examples."""
-    prints = [rows[row].fingerprint for row in fresh]
-    hashes = np.array([one.hash for one in prints], np.int64)
+    found = [rows[row] for row in fresh]
     near: dict[int, list[int]] = defaultdict(list)
-    for mine, other in _close(prints, hashes):
-        if other < mine and same_picture(prints[mine].gray, prints[other].gray):
+    for mine, other in _close(found, np.array([one.hash for one in found], np.int64)):
+        if other < mine and same_picture(gray_of(fresh[mine]), gray_of(fresh[other])):
             near[fresh[mine]].append(fresh[other])
     return near
 
 
-def _near_examples(rows: list[Found], fresh: list[int], known: _Known) -> dict[int, list[int]]:
-    prints = [rows[row].fingerprint for row in fresh]
+def _near_examples(
+    rows: list[Found], fresh: list[int], known: _Known, gray_of: GrayOf
+) -> dict[int, list[int]]:
     by_example: dict[int, list[int]] = defaultdict(list)
-    for mine, other in _close(prints, known.hashes):
+    for mine, other in _close([rows[row] for row in fresh], known.hashes):
         by_example[other].append(mine)
     near: dict[int, list[int]] = defaultdict(list)
     for other, crop in _crops(known, list(by_example)):
         gray = Fingerprint.of(decode(crop)).gray
         for mine in by_example[other]:
-            if same_picture(prints[mine].gray, gray):
+            if same_picture(gray_of(fresh[mine]), gray):
                 near[fresh[mine]].append(other)
     return near
 
 
-def _close(prints: list[Fingerprint], hashes: NDArray[np.int64]) -> list[list[int]]:
-    """[place among `prints`, place among `hashes`] of those that are near, mirrored or not."""
-    if not prints or not len(hashes):
-        return []
-    plain = np.array([one.hash for one in prints], np.int64)
-    mirrored = np.array([one.mirrored_hash for one in prints], np.int64)
-    pairs = np.concatenate([near_pairs(plain, hashes), near_pairs(mirrored, hashes)])
-    close: list[list[int]] = np.unique(pairs, axis=0).tolist()
-    return close
+def _close(found: list[Found], hashes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """(place among `found`, place among `hashes`) of those that are near, mirrored or not.
+
+    Of equal hashes only the first few are looked at: in a folder where everything is nearly the same each
+    would otherwise be compared with each.
+    """
+    looked_at = _first_of_equal(hashes)
+    others = hashes[looked_at]
+    for start in range(0, len(found) if len(others) else 0, HASHES_AT_ONCE):
+        some = found[start : start + HASHES_AT_ONCE]
+        plain = np.array([one.hash for one in some], np.int64)
+        mirrored = np.array([one.mirrored_hash for one in some], np.int64)
+        pairs = np.concatenate([near_pairs(plain, others), near_pairs(mirrored, others)])
+        for mine, other in np.unique(pairs, axis=0).tolist():
+            yield start + mine, int(looked_at[other])
+
+
+def _first_of_equal(hashes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places of the first MOST_EQUAL of each value, in order."""
+    order = np.argsort(hashes, kind="stable")
+    _values, starts, counts = np.unique(hashes[order], return_index=True, return_counts=True)
+    rank = np.arange(len(hashes)) - np.repeat(starts, counts)
+    return np.sort(order[rank < MOST_EQUAL])
 
 
 def _crops(known: _Known, places: list[int]) -> Iterator[tuple[int, bytes]]:

@@ -7,28 +7,32 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
-from numpy.typing import NDArray
 
+from classifier.label_sets import create_label_set
 from classifier.models import Label, LabelSet, User
 from classifier.vision.image import encode_png
 from classifier.vision.similar import NEARLY_SAME, hash_distance
 
+from .aside import Aside, Spool, forget_added, forget_old, room_in, settled_in
+from .cleaning import Cleaning
 from .curation import agreement_of
-from .import_plan import Fate, Found, Progress, make_plan
+from .folders import names_of_labels
+from .import_plan import LEAK, Found, Plan, Progress, make_plan
+from .import_report import Fate, Report
 from .models import Example, ExampleQuerySet
-from .neighbours import Fingerprint, decode, same_picture
-from .reading import Crop, FormatError, Refused, Row, open_dataset
+from .neighbours import Fingerprint, Gray, decode, same_picture
+from .reading import format_of, open_dataset
+from .rows import Crop, Dataset, FormatError, Labels, Refused, Repeated, Skipped, Unclear
 from .splits import Place
 
-MOST_DAMAGED = 0.01
 ROWS_AT_ONCE = 500
 
 
@@ -40,127 +44,213 @@ class ImportRefusedError(ValueError):
         self.report = report
 
 
-@dataclass
-class Report:
-    """What an import did, or would do: `added` counts by (label, split)."""
+@dataclass(frozen=True)
+class NewLabelSet:
+    """A label set that is made of the names of an import's folders, unless the import is refused."""
 
-    format: str
-    dry_run: bool
-    rows: int = 0
-    added: Counter[tuple[str, str]] = field(default_factory=Counter)
-    duplicates: list[Fate] = field(default_factory=list)
-    refused: list[Fate] = field(default_factory=list)
-    set_aside: list[Fate] = field(default_factory=list)
+    slug: str
+    name: str = ""
+    names_people: bool = False
+    purpose: str = ""
+    consent_basis: str = ""
 
-    def as_json(self, *, at_most: int | None = None) -> dict[str, Any]:
-        """Counts, and the reasons for each: `at_most` so many of a kind."""
-        kinds = {"duplicates": self.duplicates, "refused": self.refused, "set_aside": self.set_aside}
-        reasons = {
-            kind: [{"where": fate.where, "why": fate.why} for fate in fates[:at_most]]
-            for kind, fates in kinds.items()
-        }
-        added = [
-            {"label": label, "split": split, "count": count}
-            for (label, split), count in sorted(self.added.items())
-        ]
-        return {
-            "format": self.format,
-            "dry_run": self.dry_run,
-            "rows": self.rows,
-            "added": self.added.total(),
-            **{kind: len(fates) for kind, fates in kinds.items()},
-            "reasons": {"added": added, **reasons},
-        }
+    def create(self, labels: Sequence[str]) -> LabelSet:
+        """Raises LabelSetError."""
+        return create_label_set(
+            self.slug,
+            labels,
+            name=self.name,
+            names_people=self.names_people,
+            purpose=self.purpose,
+            consent_basis=self.consent_basis,
+        )
+
+    def foresee(self, labels: Sequence[str]) -> list[Label]:
+        """The labels that it would have. Raises LabelSetError."""
+        with transaction.atomic():
+            created = list(self.create(labels).labels.all())
+            transaction.set_rollback(True)
+        return created
+
+
+def _untold(stage: str, done: int, total: int | None) -> None:
+    pass
 
 
 def import_dataset(
     path: Path,
-    label_set: LabelSet,
+    label_set: LabelSet | NewLabelSet,
     *,
     format_name: str = "auto",
     votes: Path | None = None,
     detect: bool = False,
+    cleaning: Cleaning | None = None,
     dry_run: bool = False,
     by: User | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = _untold,
 ) -> Report:
     """Add a file's or folder's crops to the curated dataset. A dry run only tells what would be added.
 
-    Raises FormatError for a file that is of no known format, ImportRefusedError when more than MOST_DAMAGED
-    of its rows can't be read. Both have changed nothing.
+    `detect`: the pictures are photographs; those that `cleaning` finds no usable face in, or several, are set
+    aside for a person to look at.
+
+    Raises FormatError for a file that is of no known format, ImportRefusedError when too many of its rows
+    can't be read, LabelSetError for a new label set that can't be. All have changed nothing.
     """
-    labels = {label.pk: label for label in label_set.labels.all()}
-    names = {name.lower(): label.pk for label in labels.values() for name in (label.slug, label.name)}
-    file = open_dataset(path, names, format_name=format_name, votes=votes, detect=detect)
+    forget_old()
+    target = _target(path, label_set, format_name)
+    file = open_dataset(
+        path,
+        Labels((label.slug, label.name) for label in target.labels),
+        format_name=format_name,
+        votes=votes,
+        cleaning=(cleaning or Cleaning()) if detect else None,
+    )
     report = Report(file.format, dry_run)
-    with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as waiting:
-        crops = _Crops(waiting)
-        plan = make_plan(_survey(file.rows, crops, report, progress), label_set, progress)
+    with _spool() as crops, _spool() as copies:
+        rows = _Rows(crops)
+        aside = None if dry_run else Aside(copies, room_in(target.there))
+        _survey(file, rows, aside, settled_in(target.there), report, progress)
+        if not (target.there or rows.found):
+            raise ImportRefusedError("No picture can be used, so no label set is made of them.", report)
+        plan = make_plan(rows.found, target.there, progress, rows.gray)
         report.duplicates += plan.duplicates
         report.set_aside += plan.set_aside
         if dry_run:
-            report.added = plan.counts(labels)
+            report.added = plan.counts()
             return report
-        _join_groups(label_set, plan.joined)
-        adding = sorted(plan.places)
-        for start in range(0, len(adding), ROWS_AT_ONCE):
-            batch = adding[start : start + ROWS_AT_ONCE]
-            _add(
-                [
-                    Example(
-                        **_fields_of(plan.rows[row], plan.places[row], labels[plan.rows[row].label_id]),
-                        label_set=label_set,
-                        crop=crops.read(row),
-                        origin=f"{path.name}, {plan.rows[row].where}"[:300],
-                        added_by=by,
-                    )
-                    for row in batch
-                ],
-                label_set,
-                plan.newest,
-                report,
-            )
-            progress("Adding", start + len(batch), len(adding))
+        into = target.get()
+        _add_all(plan, rows, into, source=f"{path.name}, ", by=by, report=report, progress=progress)
+        if aside:
+            aside.keep(into, source=f"{path.name}, ")
     return report
 
 
-class _Crops:
-    """Crops that wait, as PNG, in a file: those of a large folder would fill the memory."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._ends = [0]
-
-    def append(self, pixels: NDArray[np.uint8]) -> None:
-        self._ends.append(self._ends[-1] + self._file.write(encode_png(pixels)))
-
-    def read(self, number: int) -> bytes:
-        self._file.seek(self._ends[number])
-        return self._file.read(self._ends[number + 1] - self._ends[number])
+def add_crops(crops: Iterable[Crop], label_set: LabelSet, *, by: User | None) -> Report:
+    """As an import adds its rows: what leaks is set aside, duplicates are passed over."""
+    report = Report("folders", dry_run=False)
+    with _spool() as spool:
+        rows = _Rows(spool)
+        for crop in crops:
+            rows.append(crop)
+        plan = make_plan(rows.found, label_set, _untold, rows.gray)
+        report.duplicates, report.set_aside = plan.duplicates, plan.set_aside
+        _add_all(plan, rows, label_set, source="", by=by, report=report, progress=_untold)
+    return report
 
 
-def _survey(rows: Iterator[Row], crops: _Crops, report: Report, progress: Progress) -> list[Found]:
-    """The rows that can be read; `crops` has their pixels, in the same order."""
-    found = []
-    for row in rows:
-        report.rows += 1
-        if isinstance(row, Crop):
-            found.append(Found.of(row))
-            crops.append(row.pixels)
+@dataclass(frozen=True)
+class _Target:
+    """The label set that is added to: `there` already, or `new`. `labels` are not saved of a new one."""
+
+    labels: list[Label]
+    there: LabelSet | None = None
+    new: NewLabelSet | None = None
+
+    def get(self) -> LabelSet:
+        """Makes a new one. Raises LabelSetError."""
+        if self.there:
+            return self.there
+        assert self.new
+        return self.new.create([label.name for label in self.labels])
+
+
+def _target(path: Path, label_set: LabelSet | NewLabelSet, format_name: str) -> _Target:
+    if isinstance(label_set, LabelSet):
+        return _Target(list(label_set.labels.all()), there=label_set)
+    if (format_of(path) if format_name == "auto" else format_name) != "folders":
+        raise FormatError("A label set is made of folders' names alone: a folder of pictures for each label.")
+    return _Target(label_set.foresee(names_of_labels(path)), new=label_set)
+
+
+@contextmanager
+def _spool() -> Iterator[Spool]:
+    with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as file:
+        yield Spool(file)
+
+
+class _Rows:
+    """The rows that can be read, in order. Their pixels wait in a file, as PNG."""
+
+    def __init__(self, crops: Spool) -> None:
+        self.found: list[Found] = []
+        self._crops = crops
+
+    def append(self, crop: Crop) -> None:
+        self.found.append(Found.of(crop))
+        self._crops.append(encode_png(crop.pixels))
+
+    def crop(self, number: int) -> bytes:
+        return self._crops.read(number)
+
+    def gray(self, number: int) -> Gray:
+        return Fingerprint.of(decode(self.crop(number))).gray
+
+
+def _survey(
+    file: Dataset,
+    rows: _Rows,
+    aside: Aside | None,
+    settled: Mapping[tuple[str, str], str],
+    report: Report,
+    progress: Progress,
+) -> None:
+    """Read everything. `settled`: by label and digest, what a person made of a photograph."""
+    for number, row in enumerate(file.rows, start=1):
+        progress("Reading", number, file.total)
+        report.rows += not isinstance(row, Skipped)
+        if isinstance(row, Crop | Unclear) and (said := settled.get((row.label, row.digest))):
+            report.duplicates.append(Fate(row.where, f"was set aside before, and {said}", row.label))
+        elif isinstance(row, Crop):
+            rows.append(row)
+        elif isinstance(row, Unclear):
+            reason = row.judged.reason
+            assert reason
+            report.set_aside.append(Fate(row.where, str(reason.label), row.label, reason.value))
+            report.not_kept += bool(aside and not aside.add(row))
         else:
-            fates = report.refused if isinstance(row, Refused) else report.set_aside
-            fates.append(Fate(row.where, row.why))
-        progress("Reading", report.rows, None)
+            fates = {Refused: report.refused, Repeated: report.duplicates, Skipped: report.skipped}
+            fates.get(type(row), report.set_aside).append(Fate(row.where, row.why, row.label))
     if not report.rows:
         raise FormatError("There is nothing in it to import.")
-    if len(report.refused) > MOST_DAMAGED * report.rows:
+    if len(report.refused) > file.most_damaged * report.rows:
         first = report.refused[0]
         raise ImportRefusedError(
             f"{len(report.refused)} of {report.rows} rows can't be read, which is more than "
-            f"{MOST_DAMAGED:.0%}: nothing was imported. The first is {first.where}: {first.why}.",
+            f"{file.most_damaged:.0%}: nothing was imported. The first is {first.where}: {first.why}.",
             report,
         )
-    return found
+
+
+def _add_all(
+    plan: Plan,
+    rows: _Rows,
+    label_set: LabelSet,
+    *,
+    source: str,
+    by: User | None,
+    report: Report,
+    progress: Progress,
+) -> None:
+    """`source`: what comes before the place of a row in the origin of its example."""
+    labels = {label.slug: label for label in label_set.labels.all()}
+    _join_groups(label_set, plan.joined)
+    adding = sorted(plan.places)
+    for start in range(0, len(adding), ROWS_AT_ONCE):
+        batch = adding[start : start + ROWS_AT_ONCE]
+        examples = [
+            Example(
+                **_fields_of(plan.rows[row], plan.places[row], labels[plan.rows[row].label]),
+                label_set=label_set,
+                crop=rows.crop(row),
+                origin=f"{source}{plan.rows[row].where}"[:300],
+                added_by=by,
+            )
+            for row in batch
+        ]
+        _add(examples, label_set, plan.newest, report)
+        forget_added(label_set, {plan.rows[row].photograph for row in batch} - {""})
+        progress("Adding", start + len(batch), len(adding))
 
 
 def _join_groups(label_set: LabelSet, joined: Mapping[str, str]) -> None:
@@ -173,8 +263,8 @@ def _fields_of(found: Found, at: Place, label: Label) -> dict[str, Any]:
     return {
         "label": label,
         "source": found.source,
-        "digest": found.fingerprint.digest,
-        "perceptual_hash": found.fingerprint.hash,
+        "digest": found.digest,
+        "perceptual_hash": found.hash,
         "votes": dict(found.votes),
         "agreement": agreement_of(found.votes, label),
         "group": at.group,
@@ -194,9 +284,9 @@ def _add(examples: list[Example], label_set: LabelSet, newest: int, report: Repo
     new = []
     for example in examples:
         if example.digest in there:
-            report.duplicates.append(Fate(example.origin, "was added meanwhile"))
+            report.duplicates.append(Fate(example.origin, "was added meanwhile", example.label.slug))
         elif example.digest in leaks:
-            report.set_aside.append(Fate(example.origin, leaks[example.digest]))
+            report.set_aside.append(Fate(example.origin, leaks[example.digest], example.label.slug, LEAK))
         else:
             new.append(example)
     report.added += Counter((example.label.slug, str(example.split)) for example in new)

@@ -28,7 +28,7 @@ from .freezing import NothingToFreezeError, TakenBackError, freeze_dataset
 from .import_plan import Progress
 from .importing import ImportRefusedError, import_dataset
 from .models import DatasetJob
-from .reading import FormatError
+from .rows import FormatError
 
 Kind, State = DatasetJob.Kind, DatasetJob.State
 KEPT_FOR = timedelta(days=7)

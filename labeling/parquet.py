@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from .reading import FormatError
+from .rows import FormatError
 
 FORMAT = "emotion-site examples 1"
 ROWS_AT_ONCE = 1000

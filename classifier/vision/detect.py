@@ -134,22 +134,26 @@ class HaarDetector:
         self._local = threading.local()
 
     def detect(self, pixels: Pixels) -> list[Detection]:
-        long_side = max(pixels.shape[:2])
-        small = _resize(pixels, min(long_side, HAAR_SIDE))
-        gray = np.asarray(cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.uint8)
-        back = long_side / max(gray.shape)
+        gray = _evened_gray(pixels)
+        back = max(pixels.shape[:2]) / max(gray.shape)
         boxes, _, weights = self._cascade("haarcascade_frontalface_default.xml").detectMultiScale3(
             gray, scaleFactor=1.1, minNeighbors=5, minSize=(20, 20), outputRejectLevels=True
         )
         found = []
         for (x, y, w, h), weight in zip(boxes, weights, strict=True):
-            if not self._two_eyes or self._count_eyes(gray[y : y + h, x : x + w]) == 2:
+            if not self._two_eyes or self._eyes_in(gray[y : y + h, x : x + w]) == 2:
                 score = _squash(float(weight))
                 found.append(_Candidate(Detection((x * back, y * back, w * back, h * back), score), score))
         return _settle(found, pixels)
 
-    def _count_eyes(self, face: Pixels) -> int:
-        return len(self._cascade("haarcascade_eye.xml").detectMultiScale(face))
+    def count_eyes(self, pixels: Pixels, box: Box) -> int:
+        """In a face that any detector has found."""
+        gray = _evened_gray(pixels)
+        x, y, w, h = (round(side * max(gray.shape) / max(pixels.shape[:2])) for side in box)
+        return self._eyes_in(gray[y : y + max(h, 1), x : x + max(w, 1)])
+
+    def _eyes_in(self, face: Pixels) -> int:
+        return len(self._cascade("haarcascade_eye.xml").detectMultiScale(face)) if face.size else 0
 
     def _cascade(self, name: str) -> cv2.CascadeClassifier:
         """One per thread: a cascade keeps its working image."""
@@ -157,6 +161,11 @@ class HaarDetector:
         if name not in cascades:
             cascades[name] = cv2.CascadeClassifier(str(files("cv2.data").joinpath(name)))
         return cascades[name]
+
+
+def _evened_gray(pixels: Pixels) -> Pixels:
+    small = _resize(pixels, min(max(pixels.shape[:2]), HAAR_SIDE))
+    return np.asarray(cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.uint8)
 
 
 DETECTORS: dict[str, Callable[[], Detector]] = {

@@ -178,6 +178,11 @@ def _open(data: bytes) -> ImageFile:
         raise _damaged() from error
 
 
+def looks_like_photograph(head: bytes) -> bool:
+    """Whether a file that begins so, with 260 bytes or more, is of an accepted format."""
+    return _recognise(head) is not None
+
+
 def _recognise(data: bytes) -> str | None:
     """The accepted format that `data` starts like."""
     if data.startswith(b"\xff\xd8\xff"):

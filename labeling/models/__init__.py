@@ -1,5 +1,6 @@
 """The return half of the loop, as rows."""
 
+from .aside import FoundFace, SetAsidePicture, SetAsidePictureQuerySet
 from .dataset import (
     DatasetJob,
     DatasetVersion,
@@ -20,9 +21,12 @@ __all__ = [
     "Example",
     "ExampleChange",
     "ExampleQuerySet",
+    "FoundFace",
     "KnownPhotograph",
     "ReviewItem",
     "ReviewQuerySet",
+    "SetAsidePicture",
+    "SetAsidePictureQuerySet",
     "Split",
     "TrainingRun",
     "TrainingRunQuerySet",
