@@ -46,11 +46,13 @@ def add_examples(
     labels: Iterable[str] = EXPRESSIONS,
     first: int = 0,
     crop: Callable[[str, int], bytes] = same_crop,
+    label_set: LabelSet | None = None,
 ) -> None:
-    known = {label.slug: label for label in expressions().labels.all()}
+    label_set = label_set or expressions()
+    known = {label.slug: label for label in label_set.labels.all()}
     Example.objects.bulk_create(
         Example(
-            label_set=expressions(),
+            label_set=label_set,
             label=known[slug],
             source="folder",
             crop=crop(slug, number),
