@@ -18,7 +18,16 @@ from classifier.api.models import Bulk
 from classifier.label_sets import LabelSetError
 from classifier.models import Activation, Decision, Feedback, LabelSet, ModelVersion, Prediction
 
-from .models import Annotation, DatasetJob, DatasetVersion, Example, ExampleChange, ReviewItem, TrainingRun
+from .models import (
+    Annotation,
+    DatasetJob,
+    DatasetVersion,
+    Example,
+    ExampleChange,
+    ReviewItem,
+    SetAsidePicture,
+    TrainingRun,
+)
 from .training_plan import RunRefusedError
 from .training_runs import check_free, end_lost_runs
 
@@ -33,6 +42,7 @@ OF_A_LABEL_SET: tuple[tuple[type[Model], str, Any], ...] = (
     (DatasetJob, "label_set", lazy("jobs")),
     (Annotation, "label_set", lazy("what labelers said")),
     (ReviewItem, "label_set", lazy("faces in review")),
+    (SetAsidePicture, "label_set", lazy("photographs set aside")),
     (ExampleChange, "example__label_set", lazy("changes of examples")),
     (Example, "label_set", lazy("examples")),
     (DatasetVersion, "label_set", lazy("dataset versions")),

@@ -32,7 +32,16 @@ from classifier.models import (
 from classifier.registry import promote, register, roll_back
 from classifier.serving import NoActiveModelError, active_model
 from labeling.label_set_deletion import OF_A_LABEL_SET, delete_label_set, what_goes
-from labeling.models import Annotation, DatasetJob, Example, ExampleChange, ReviewItem, TrainingRun
+from labeling.models import (
+    Annotation,
+    DatasetJob,
+    Example,
+    ExampleChange,
+    FoundFace,
+    ReviewItem,
+    SetAsidePicture,
+    TrainingRun,
+)
 from tests.artifacts import tiny_artifact
 from tests.factories import make_active_model, make_upload, make_user
 
@@ -88,6 +97,10 @@ def fill(label_set: LabelSet, face: Face, user: User, *, confidence: float) -> N
         split="train",
     )
     ExampleChange.objects.create(example=example, kind="relabelled", before=happy, after=sad, reason="clear")
+    aside = SetAsidePicture.objects.create(
+        label_set=label_set, label=sad, reason="several_faces", digest="d" * 64, copy=b"x", width=9, height=9
+    )
+    FoundFace.objects.create(picture=aside, position=0, x=0, y=0, w=1, h=1, size=9, crop=b"x")
     dataset_of(label_set, face)
     job = DatasetJob(kind="import", label_set=label_set, state="planned")
     for field in (job.given, job.votes, job.file):
@@ -157,6 +170,7 @@ def test_everything_of_it_goes_and_nothing_else(kept: LabelSet, face: Face, bob:
         "jobs": 1,
         "what labelers said": 2,
         "faces in review": 1,
+        "photographs set aside": 1,
         "changes of examples": 1,
         "examples": 1,
         "dataset versions": 1,
