@@ -21,7 +21,7 @@ class NamesField(forms.CharField):
     widget = forms.Textarea
 
     def to_python(self, value: Any) -> Any:
-        return split_names(super().to_python(value))
+        return split_names(super().to_python(value) or "")
 
 
 class LabelSetForm(forms.ModelForm):
@@ -64,7 +64,7 @@ class NewLabelSetForm(LabelSetForm):
     labels = NamesField(label=_("Labels"), help_text=ONE_A_LINE, widget=forms.Textarea(attrs={"rows": 6}))
 
     class Meta(LabelSetForm.Meta):
-        fields = ("slug", *LabelSetForm.Meta.fields)
+        fields = ("slug", *LabelSetForm.Meta.fields)  # type: ignore[assignment]
         help_texts = LabelSetForm.Meta.help_texts | {
             "slug": _("What addresses and commands call it, as in happy-sad. It can't be changed.")
         }
@@ -82,10 +82,10 @@ class LabelForm(forms.Form):
         widget=forms.TextInput(attrs={"type": "color"}),
     )
 
-    def __init__(self, *args: Any, label: Label, **kwargs: Any) -> None:
+    def __init__(self, sent: Any = None, *, label: Label) -> None:
         self.label = label
         initial = {"name": label.name, "color": label.color}
-        super().__init__(*args, initial=initial, prefix=f"label-{label.pk}", **kwargs)
+        super().__init__(sent, initial=initial, prefix=f"label-{label.pk}")
 
 
 class AddLabelsForm(forms.Form):

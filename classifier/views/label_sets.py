@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from classifier.admin_pages import framed, id_in
+from classifier.admin_pages import framed, id_in, log
 from classifier.label_set_forms import AddLabelsForm, LabelForm, LabelSetForm, NewLabelSetForm
 from classifier.label_sets import (
     LabelSetError,
@@ -38,7 +38,7 @@ def create(request: HttpRequest) -> HttpResponse:
         except LabelSetError as error:
             form.add_error(None, str(error))
         else:
-            _log(request, made, ADDITION, "")
+            log(request, made, ADDITION)
             messages.success(request, _("“%s” is made. Now it needs examples, and a model.") % made)
             return redirect("admin:classifier_labelset_change", made.pk)
     page = _framed(request, _("Make a label set"), form=form)
@@ -64,7 +64,7 @@ def change(request: HttpRequest, label_set_id: int) -> HttpResponse:
         if not request.user.has_perm(CHANGE_LABEL_SET):
             raise PermissionDenied
         if said := page.obey(request.POST):
-            _log(request, found, CHANGE, said)
+            log(request, found, CHANGE, said)
             messages.success(request, said)
             return redirect("admin:classifier_labelset_change", found.pk)
     return render(request, "label_sets/change.html", page.context(request), status=page.status)
@@ -142,10 +142,6 @@ class _Page:
 def _may_delete(request: HttpRequest, label_set: LabelSet) -> bool:
     """Whether the admin has a page for it, which is the return half's."""
     return admin.site.get_model_admin(LabelSet).has_delete_permission(request, label_set)
-
-
-def _log(request: HttpRequest, label_set: LabelSet, flag: int, said: str) -> None:
-    LogEntry.objects.log_actions(request.user.pk, [label_set], flag, said, single_object=True)
 
 
 def _framed(request: HttpRequest, title: str, **context: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.models import DELETION
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from classifier.admin_pages import framed
+from classifier.admin_pages import framed, log
 from classifier.label_sets import LabelSetError
 from classifier.models import LabelSet
 from labeling.label_set_deletion import delete_label_set, what_goes, why_not
@@ -64,4 +64,4 @@ def delete(request: HttpRequest, label_set_id: int) -> HttpResponse:
 def _delete(request: HttpRequest, label_set: LabelSet) -> None:
     gone = LabelSet(pk=label_set.pk, name=label_set.name)
     delete_label_set(label_set)
-    LogEntry.objects.log_actions(request.user.pk, [gone], DELETION, "", single_object=True)
+    log(request, gone, DELETION)

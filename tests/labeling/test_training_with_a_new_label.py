@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def trained(folder: Path, *, contempt: float = 1.0) -> Path:
         "candidate": answers(labels, classes=8, right=right),
         "champion": answers(labels, classes=7, right=right),
     }
-    np.savez(left / "test.npz", labels=labels, **scores)
+    np.savez(left / "test.npz", labels=labels, **scores)  # type: ignore[arg-type]
     return left
 
 
@@ -90,10 +91,10 @@ def test_knowing_the_label_and_not_reading_it_is_not_better(
 
 
 def test_no_network_goes_on_from_one_that_lacks_a_label(champion: ModelVersion) -> None:
-    asked = {"label_set": expressions(), "estimator": "cnn"}
+    asked = Asked(label_set=expressions(), estimator="cnn")
     with pytest.raises(RunRefusedError, match=r"cnn\) does not know “Contempt”: .*--from-scratch"):
-        plan_run(Asked(**asked, start="active"))
-    assert plan_run(Asked(**asked)).start == "scratch"
+        plan_run(replace(asked, start="active"))
+    assert plan_run(asked).start == "scratch"
 
 
 def test_a_label_that_comes_while_a_run_waits_ends_it(
