@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -19,18 +20,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from classifier.access import get_upload
+from classifier.access import get_label_set, get_upload, label_sets_for
 from classifier.accounts import delete_uploads
 from classifier.cards import lay_out
 from classifier.forms import UploadForm
 from classifier.handover import set_consent
+from classifier.later_readings import read_later
 from classifier.ml.artifact import ArtifactError
 from classifier.models import Upload, User
 from classifier.pipeline import store_photograph
 from classifier.serving import NoActiveModelError
 from classifier.throttling import UploadThrottle
 from classifier.views.history import history
-from classifier.views.pages import upload_page
+from classifier.views.pages import CHOSEN, upload_page
 from classifier.vision.image import ImageDecodeError
 from emotion_site.errors import signed_out, wants_json
 
@@ -69,25 +71,34 @@ def uploads(request: HttpRequest) -> HttpResponse:
 
 
 def _create(request: HttpRequest) -> HttpResponse:
-    form = UploadForm(request.POST, request.FILES)
+    form = UploadForm(request.POST, request.FILES, offered=label_sets_for(request.user))
     by_script = wants_json(request)
     if not form.is_valid():
         sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
         return (
             _error(NotKeptError(sentence, 400)) if by_script else upload_page(request, form=form, status=400)
         )
-    files, consent = form.cleaned_data["photos"], form.cleaned_data["consent"]
+    files = form.cleaned_data["photos"]
+    how = {name: form.cleaned_data[name] for name in ("consent", "label_sets")}
+    _remember(request, form)
     if not by_script:
-        return _reply_with_page(request, form, *_keep_all(request, files, consent=consent))
+        return _reply_with_page(request, form, *_keep_all(request, files, **how))
     if len(files) > 1:
         return _error(NotKeptError(_("Send one photograph in each request."), 400))
     try:
-        return _created(request, _keep(request, files[0], consent=consent))
+        return _created(request, _keep(request, files[0], **how))
     except NotKeptError as refused:
         return _error(refused)
 
 
-def _keep(request: HttpRequest, file: UploadedFile, *, consent: bool) -> Upload:
+def _remember(request: HttpRequest, form: UploadForm) -> None:
+    """What was chosen is ticked again the next time. Written only where it is news: each write is a query."""
+    chosen = form.cleaned_data["label_sets"]
+    if form.asks and request.session.get(CHOSEN) != chosen:
+        request.session[CHOSEN] = chosen
+
+
+def _keep(request: HttpRequest, file: UploadedFile, *, consent: bool, label_sets: list[str]) -> Upload:
     """Raises NotKeptError."""
     throttle = UploadThrottle()
     if not throttle.allow_request(request, None):
@@ -99,13 +110,15 @@ def _keep(request: HttpRequest, file: UploadedFile, *, consent: bool) -> Upload:
             name=file.name or _("photograph"),
             file=file,
             consent=consent,
+            label_sets=label_sets,
         )
     except ImageDecodeError as error:
         raise NotKeptError(str(error), 415 if error.code in UNSUPPORTED else 400) from error
     except (NoActiveModelError, ArtifactError) as error:
         logger.error("No photograph can be read: %s", error)
-        sentence = _("No model can answer on this site at present. Nothing was stored.")
-        raise NotKeptError(sentence, 503) from error
+        raise NotKeptError(
+            _("No model can answer on this site at present. Nothing was stored."), 503
+        ) from error
 
 
 def _too_fast(seconds: int) -> str:
@@ -120,13 +133,13 @@ def _too_fast(seconds: int) -> str:
 
 
 def _keep_all(
-    request: HttpRequest, files: Iterable[UploadedFile], *, consent: bool
+    request: HttpRequest, files: Iterable[UploadedFile], **how: Any
 ) -> tuple[list[Upload], list[RefusedFile]]:
     """Each photograph stands for itself: a bad one does not take the good ones with it."""
     kept, refused = [], []
     for file in files:
         try:
-            kept.append(_keep(request, file, consent=consent))
+            kept.append(_keep(request, file, **how))
         except NotKeptError as why:
             refused.append(RefusedFile(file.name or "", why))
     return kept, refused
@@ -168,7 +181,25 @@ def _later(response: HttpResponse, refused: NotKeptError) -> HttpResponse:
 @require_safe
 def upload(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
     card = lay_out(get_upload(request.user, upload_id, results=True))
-    return render(request, "classifier/result.html", {"card": card})
+    others = [one for one in label_sets_for(request.user) if one not in card.label_sets]
+    return render(request, "classifier/result.html", {"card": card, "others": others})
+
+
+@require_POST
+def upload_readings(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponse:
+    """Has the faces of a stored photograph read under another label set."""
+    found = get_upload(request.user, upload_id)
+    label_set = get_label_set(request.user, request.POST.get("label_set", ""))
+    try:
+        read_later(found, label_set)
+    except (NoActiveModelError, ArtifactError) as error:
+        logger.error("%s can't be read under %s: %s", found.pk, label_set.slug, error)
+        messages.error(request, _("No model can answer for “%s” at present.") % label_set.name)
+    except Upload.DoesNotExist as error:
+        raise Http404 from error
+    else:
+        messages.success(request, _("The faces are read under “%s”, too.") % label_set.name)
+    return redirect("upload", found.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

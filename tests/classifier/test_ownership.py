@@ -6,15 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from classifier.api.models import Token
 from classifier.api.tokens import make_token
-from classifier.models import DataExport, Face, Prediction, Upload, User
-from tests.factories import make_upload
+from classifier.models import DataExport, Face, LabelSet, Prediction, Upload, User
+from tests.factories import make_active_model, make_label_set, make_reading, make_upload
+from tests.photographs import astronaut
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +78,8 @@ ADDRESSES = {
     "upload": Address(HIDDEN, args=an_upload),
     "upload-delete": Address(HIDDEN, post=(302, 404, 404), args=an_upload),
     "upload-consent": Address(NOT_ALLOWED, post=(302, 404, 404), args=an_upload),
+    # Without a label set there is nothing that it could be read under.
+    "upload-readings": Address(NOT_ALLOWED, post=(404, 404, 404), args=an_upload),
     "upload-photo": Address(HIDDEN, args=an_upload),
     "upload-thumbnail": Address(HIDDEN, args=an_upload),
     "upload-annotated": Address(HIDDEN, args=an_upload),
@@ -222,3 +228,100 @@ def test_deleting_several_takes_only_ones_own(ada: User, bob: User, bob_client: 
     hers, his = make_upload(ada), make_upload(bob)
     bob_client.post(reverse("uploads-delete"), {"ids": [str(hers.pk), str(his.pk)], "confirmed": "yes"})
     assert list(Upload.objects.all()) == [hers]
+
+
+SECRET, NOWHERE = "secret", "nowhere"
+
+
+@pytest.fixture
+def limited(ada: User, bob: User) -> LabelSet:
+    """A label set for ada's group alone, under which a photograph of each has been read."""
+    make_active_model()
+    make_label_set("happy-sad")
+    friends = Group.objects.create(name="friends")
+    ada.groups.add(friends)
+    secret = make_label_set(SECRET, ["Ann", "Bo"], favourite="ann", groups=[friends])
+    for owner in (ada, bob):
+        make_reading(make_upload(owner).faces.get(), secret, shows="ann")
+    return secret
+
+
+def the_face(client: Client) -> Face:
+    return Face.objects.get(upload__owner=client.session["_auth_user_id"])
+
+
+# Whoever may not read with a label set gets, at each door, the answer about one that is not there.
+DOORS: dict[str, Callable[[Client, str], Any]] = {
+    "upload": lambda client, slug: client.post(
+        "/uploads/", {"photos": SimpleUploadedFile("a.jpg", astronaut()), "label_sets": slug}
+    ),
+    "read later": lambda client, slug: client.post(
+        reverse("upload-readings", args=[the_face(client).upload_id]), {"label_set": slug}
+    ),
+    "feedback": lambda client, slug: client.post(
+        reverse("face-feedback", args=[the_face(client).pk]), {"label_set": slug, "said": "right"}
+    ),
+    "picture": lambda client, slug: client.get(
+        reverse("upload-annotated", args=[the_face(client).upload_id]), {"label_set": slug}
+    ),
+    "history": lambda client, slug: client.get("/uploads/", {"label_set": slug}),
+    "history by its label": lambda client, slug: client.get(
+        "/uploads/", {"label_set": slug, "showing": "ann"}
+    ),
+}
+
+
+def said_about(door: str, client: Client, slug: str) -> tuple[int, str]:
+    answer = DOORS[door](client, slug)
+    page = answer.getvalue().decode(errors="replace").replace(slug, "…")
+    return answer.status_code, re.sub(r'value="\w{64}"', "", page)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_label_set_that_one_may_not_read_with_is_as_if_it_were_not_there(
+    door: str, ada_client: Client, bob_client: Client, limited: LabelSet
+) -> None:
+    assert said_about(door, bob_client, SECRET) == said_about(door, bob_client, NOWHERE)
+    assert said_about(door, ada_client, SECRET) != said_about(door, ada_client, NOWHERE)
+
+
+def test_nothing_that_was_read_under_it_is_shown_to_who_may_no_longer_read_with_it(
+    ada: User, ada_client: Client, limited: LabelSet
+) -> None:
+    face = the_face(ada_client)
+    why = reverse("prediction-why", args=[face.predictions.get(label_set=limited).pk])
+    result, as_json = (reverse(name, args=[face.upload_id]) for name in ("upload", "upload-json"))
+    pages = [result, as_json, "/", "/about/", "/uploads/"]
+
+    def shown() -> list[bool]:
+        return [SECRET in ada_client.get(url).content.decode().lower() for url in pages]
+
+    assert shown() == [True] * len(pages)
+    assert ada_client.get(why).status_code == 200
+    ada.groups.clear()
+    assert shown() == [False] * len(pages)
+    assert ada_client.get(why).status_code == 404
+
+
+def test_a_visitor_is_told_about_the_default_alone(client: Client, limited: LabelSet) -> None:
+    page = client.get("/about/").content.decode()
+    assert "Surprise" in page
+    assert "Happy sad" not in page
+    assert "Secret" not in page
+
+
+def test_a_default_that_is_limited_is_read_by_its_group_alone(
+    ada_client: Client, bob_client: Client, client: Client, limited: LabelSet
+) -> None:
+    friends = Group.objects.get(name="friends")
+    default = LabelSet.objects.get(slug="expressions")
+    default.groups.add(friends)
+    LabelSet.objects.exclude(slug="happy-sad").update(open_to_all=False)
+    photograph = {"photos": SimpleUploadedFile("a.jpg", astronaut())}
+    assert bob_client.post("/uploads/", photograph).status_code == 302
+    newest = Prediction.objects.order_by("pk").last()
+    assert newest
+    assert newest.label_set.slug == "happy-sad"
+    for someone in (bob_client, client):
+        assert "Surprise" not in someone.get("/about/").content.decode()
+    assert "Surprise" in ada_client.get("/about/").content.decode()

@@ -91,6 +91,8 @@ class Caller:
         if case.operation.path == "/api/v1/predictions/":
             case.body.pop("url", None)
             case.body["image"] = astronaut() if in_form else PHOTOGRAPH
+        if case.operation.path == "/api/v1/uploads/{upload_id}/readings/":
+            case.body["label_set"] = ["expressions"]
         if case.operation.path == "/api/v1/bulk/":
             case.body["archive"] = zip_of_photographs()
 

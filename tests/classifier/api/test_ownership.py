@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from classifier.api.models import Bulk, BulkFile, Token
 from classifier.models import DataExport, Face, LabelSet, Prediction, Upload, User
 from tests.classifier.api.conftest import ApiOf
+from tests.classifier.api.test_bulk import zip_of
 from tests.classifier.test_ownership import every_address
-from tests.factories import make_active_model, make_superuser, make_upload, make_user
+from tests.factories import (
+    make_active_model,
+    make_label_set,
+    make_reading,
+    make_superuser,
+    make_upload,
+    make_user,
+)
 from tests.labeling.cast import make_labeler
+from tests.photographs import astronaut
 
 pytestmark = pytest.mark.django_db
 
@@ -71,8 +84,8 @@ def a_face(user: User) -> list[object]:
 
 
 def a_bulk(user: User) -> list[object]:
-    label_set = LabelSet.objects.get(slug="expressions")
-    bulk = Bulk.objects.create(owner=user, label_set=label_set, total=1)
+    bulk = Bulk.objects.create(owner=user, total=1)
+    bulk.label_sets.add(LabelSet.objects.get(slug="expressions"))
     BulkFile.objects.create(bulk=bulk, position=0, name="a.jpg", upload=make_upload(user))
     return [bulk.pk]
 
@@ -89,6 +102,7 @@ ADDRESSES = {
     "api:predictions": Address(post=EMPTY),
     "api:uploads": Address(SIGNED_IN),
     "api:upload": Address(HIDDEN, delete=Statuses(401, 204, 404), args=an_upload),
+    "api:readings": Address(post=Statuses(401, 400, 404), args=an_upload),
     "api:annotated": Address(HIDDEN, args=an_upload),
     "api:original": Address(HIDDEN, args=an_upload),
     "api:feedback": Address(post=Statuses(401, 400, 404), args=a_face),
@@ -175,3 +189,90 @@ def test_somebody_elses_archive_narrows_to_nothing(ada: User, api: Client, bobs_
     query = f"?bulk={a_bulk(ada)[0]}"
     assert len(api.get(f"/api/v1/uploads/{query}").json()["results"]) == 1
     assert bobs_api.get(f"/api/v1/uploads/{query}").json()["results"] == []
+
+
+SECRET, NOWHERE = "secret", "nowhere"
+
+
+@pytest.fixture
+def limited(ada: User, bob: User) -> LabelSet:
+    """A label set for ada's group alone, under which a photograph of each has been read; both may export."""
+    make_active_model()
+    friends = Group.objects.create(name="friends")
+    ada.groups.add(friends)
+    secret = make_label_set(SECRET, ["Ann", "Bo"], favourite="ann", groups=[friends])
+    for owner in (ada, bob):
+        make_reading(make_upload(owner).faces.get(), secret, shows="ann")
+        owner.user_permissions.add(Permission.objects.get(codename="export_examples"))
+    return secret
+
+
+def as_json(program: Client, url: str, **said: object) -> Any:
+    return program.post(url, json.dumps(said), content_type="application/json")
+
+
+def as_file(program: Client, url: str, name: str, content: bytes, slug: str) -> Any:
+    return program.post(url, {name: SimpleUploadedFile("a", content), "label_set": slug})
+
+
+Door = Callable[[Client, Face, str], Any]
+# Whoever may not read with a label set gets, at each door, the answer about one that is not there.
+DOORS: dict[str, Door] = {
+    "predictions": lambda program, face, slug: as_file(
+        program, "/api/v1/predictions/", "image", astronaut(), slug
+    ),
+    "bulk": lambda program, face, slug: as_file(
+        program, "/api/v1/bulk/", "archive", zip_of({"a.jpg": astronaut()}), slug
+    ),
+    "readings": lambda program, face, slug: as_json(
+        program, f"/api/v1/uploads/{face.upload_id}/readings/", label_set=slug
+    ),
+    "feedback": lambda program, face, slug: as_json(
+        program, f"/api/v1/faces/{face.pk}/feedback/", correct=True, label_set=slug
+    ),
+    **{
+        url: lambda program, face, slug, url=url: program.get(url, {"label_set": slug})  # type: ignore[misc]
+        for url in ("/api/v1/uploads/", "/api/v1/models/active/", "/api/v1/dataset/export.csv")
+    },
+    "annotated": lambda program, face, slug: program.get(
+        f"/api/v1/uploads/{face.upload_id}/annotated.png", {"label_set": slug}
+    ),
+}
+
+
+def said_about(door: str, program: Client, face: Face, slug: str) -> tuple[int, bytes]:
+    answer = DOORS[door](program, face, slug)
+    return answer.status_code, answer.getvalue()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_label_set_that_one_may_not_read_with_is_as_if_it_were_not_there(
+    door: str, ada: User, bob: User, api: Client, bobs_api: Client, limited: LabelSet
+) -> None:
+    hers, his = (Face.objects.get(upload__owner=owner) for owner in (ada, bob))
+    assert said_about(door, bobs_api, his, SECRET) == said_about(door, bobs_api, his, NOWHERE)
+    assert said_about(door, bobs_api, his, SECRET)[0] == 400
+    assert said_about(door, api, hers, SECRET)[0] in {200, 201, 202}
+
+
+def test_nothing_of_it_is_listed(
+    ada: User, bob: User, api: Client, bobs_api: Client, limited: LabelSet
+) -> None:
+    hers, his = (Upload.objects.get(owner=owner).pk for owner in (ada, bob))
+    for url in ("label-sets/", "models/", "uploads/", "uploads/{}/"):
+        assert SECRET in api.get(f"/api/v1/{url.format(hers)}").content.decode(), url
+        assert SECRET not in bobs_api.get(f"/api/v1/{url.format(his)}").content.decode(), url
+
+
+def test_a_default_that_is_limited_is_not_there_for_others(api: Client, bobs_api: Client) -> None:
+    make_active_model()
+    friends = Group.objects.create(name="friends")
+    User.objects.get(username="ada").groups.add(friends)
+    default = LabelSet.objects.get(slug="expressions")
+    default.groups.add(friends)
+    LabelSet.objects.update(open_to_all=False)
+    photograph = {"image": SimpleUploadedFile("a.jpg", astronaut())}
+    assert bobs_api.post("/api/v1/predictions/", photograph).status_code == 503
+    assert bobs_api.get("/api/v1/models/active/").status_code == 400
+    assert api.get("/api/v1/models/active/").status_code == 200
+    assert not Upload.objects.exists()
