@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.text import get_text_list, slugify
 from django.utils.translation import gettext as _
 
+from .labels import SHADED
 from .models import Label, LabelSet, ModelVersion
 
 FEWEST, MOST = 2, 200
@@ -23,16 +24,6 @@ LONGEST_SLUG = 50
 # Pages write it where a model does not commit itself.
 TAKEN = "unsure"
 
-# The stylesheet knows these in a lighter and a darker shade: see static/site.css.
-COLORS_OF = {
-    "angry": "#d55e00",
-    "disgust": "#009e73",
-    "fear": "#cc79a7",
-    "happy": "#e69f00",
-    "sad": "#0072b2",
-    "surprise": "#56b4e9",
-    "neutral": "#7a7f87",
-}
 # Each at least 3:1 against the light and the dark ground (WCAG 1.4.11), and as far from those before it as
 # can be, for people with protanopia and deuteranopia too (Machado 2009).
 PALETTE = (
@@ -194,7 +185,7 @@ def _append(label_set: LabelSet, named: dict[str, str], *, after: int) -> list[L
 
 
 def default_color(slug: str, position: int) -> str:
-    return COLORS_OF.get(slug) or PALETTE[position % len(PALETTE)]
+    return SHADED.get(slug) or PALETTE[position % len(PALETTE)]
 
 
 def _check_slug(slug: str) -> None:

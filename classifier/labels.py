@@ -14,6 +14,16 @@ from django.utils.translation import gettext_lazy as _
 
 COLOR = r"^#[0-9A-Fa-f]{6}\Z"
 NOT_A_COLOR = _("Write the color as # and six hexadecimal digits, as in #7a7f87.")
+# The stylesheet has a darker and a lighter shade of these, for either ground: see static/site.css.
+SHADED = {
+    "angry": "#d55e00",
+    "disgust": "#009e73",
+    "fear": "#cc79a7",
+    "happy": "#e69f00",
+    "sad": "#0072b2",
+    "surprise": "#56b4e9",
+    "neutral": "#7a7f87",
+}
 
 
 class LabelSetQuerySet(models.QuerySet["LabelSet"]):
@@ -98,7 +108,11 @@ class LabelSet(models.Model):
     @property
     def place(self) -> tuple[bool, str]:
         """To sort by: what is read under several is told in one order, the default's first."""
-        return self.slug != settings.DEFAULT_LABEL_SET, self.slug
+        return not self.is_default, self.slug
+
+    @property
+    def is_default(self) -> bool:
+        return bool(self.slug == settings.DEFAULT_LABEL_SET)
 
 
 class Label(models.Model):
@@ -132,3 +146,8 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shade(self) -> str:
+        """What the stylesheet calls its shades; empty where it has none, or the label another color."""
+        return self.slug if SHADED.get(self.slug) == self.color.lower() else ""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import IntegrityError, transaction
+from django.test import Client
 
 from classifier.label_sets import (
     MOST,
@@ -218,3 +219,13 @@ def test_a_label_that_something_is_about_is_not_removed(
     with pytest.raises(LabelSetError, match=f"can't be removed: {words}"):
         remove_label(about)
     assert slugs(label_set) == before
+
+
+def test_a_label_of_another_color_is_drawn_in_it(ada: User, ada_client: Client) -> None:
+    upload = make_upload(ada)
+    page = ada_client.get(f"/uploads/{upload.pk}/").content.decode()
+    assert '<li data-label="happy">' in page
+    rename_label(label(LabelSet.objects.get(), "happy"), "Happy", color="#123456")
+    page = ada_client.get(f"/uploads/{upload.pk}/").content.decode()
+    assert '<li data-label="happy">' not in page
+    assert 'fill="#123456"' in page
