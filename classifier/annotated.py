@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Literal
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from .cards import FaceCard, ResultCard
-from .models import Label
 from .pipeline import TURN, FaceReading, Reading
 from .templatetags.expressions import percent
 from .vision.annotate import annotate
@@ -43,8 +41,7 @@ def annotated_reading(reading: Reading) -> bytes:
     scale = reading.photograph.scale
     numbered = len(reading.faces) > 1
     marks = [
-        _mark_of(face, reading.model.labels, f"{n} " if numbered else "", scale)
-        for n, face in enumerate(reading.faces, start=1)
+        _mark_of(face, f"{n} " if numbered else "", scale) for n, face in enumerate(reading.faces, start=1)
     ]
     with TURN:
         return encode_jpeg(annotate(reading.photograph.pixels, marks))
@@ -61,12 +58,14 @@ def _marks(card: ResultCard, scale: float) -> list[tuple[Box, str, str]]:
     return [(_box(face, scale), _caption(face, numbered=numbered), _color(face)) for face in card.faces]
 
 
-def _mark_of(face: FaceReading, labels: Sequence[Label], number: str, scale: float) -> tuple[Box, str, str]:
-    box = _scaled(face.detection.box, scale)
-    if face.unsure:
+def _mark_of(face: FaceReading, number: str, scale: float) -> tuple[Box, str, str]:
+    """Of what is read under the first label set."""
+    box, answer = _scaled(face.detection.box, scale), face.answers[0]
+    if answer.unsure:
         return box, f"{number}{_('Unsure')}", UNSURE_COLOR
-    best = int(face.probabilities.argmax())
-    return box, f"{number}{labels[best].name} {percent(float(face.probabilities[best]))}", labels[best].color
+    best = int(answer.probabilities.argmax())
+    label = answer.model.labels[best]
+    return box, f"{number}{label.name} {percent(float(answer.probabilities[best]))}", label.color
 
 
 def _box(face: FaceCard, scale: float) -> Box:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from classifier.models import Decision, Face, Feedback, Label, Prediction, Upload
+from classifier.label_sets import say_unknown
+from classifier.models import Decision, Face, Feedback, Label, LabelSet, Prediction, Upload
 
 # From here on a face gets a small card: hundreds of bars help nobody.
 MANY_FACES = 12
 FACING_DEGREES = 20
+# Of more labels than ten, a card shows these at first.
+LIKELIEST = 5
 # A photograph and what was read of it at first are stored in one transaction.
 STORED_WITHIN = timedelta(minutes=1)
 TILE_CHIPS = 2
@@ -29,6 +32,18 @@ class Bar:
 
     label: Label
     share: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Two labels as the ends of one bar, which is filled from the likelier one's end; `x` is for SVG."""
+
+    ends: tuple[Label, Label]
+    filled: Bar
+
+    @property
+    def x(self) -> str:
+        return "0" if self.filled.label == self.ends[0] else f"{100 * (1 - self.filled.share):.1f}%"
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,30 @@ class Answer:
     @property
     def name(self) -> str:
         return _("Unsure") if self.unsure else self.prediction.label.name
+
+    @property
+    def label_set(self) -> LabelSet:
+        return self.prediction.label_set
+
+    @property
+    def likeliest(self) -> tuple[Bar, ...]:
+        return self.bars[:LIKELIEST]
+
+    @property
+    def scale(self) -> Scale | None:
+        """Of two labels one percentage says both."""
+        if len(self.bars) != 2:
+            return None
+        first, second = sorted((bar.label for bar in self.bars), key=lambda label: label.position)
+        return Scale((first, second), self.bars[0])
+
+    @property
+    def unknown(self) -> str:
+        """A sentence about labels that came after the model; empty where there are none."""
+        later = list(self.label_set.labels.all())[len(self.bars) :]
+        if self.prediction.model_version.active or not later:
+            return say_unknown(later)
+        return _("The model that read this did not know all labels of today.")
 
     @property
     def model_name(self) -> str:
@@ -108,10 +147,41 @@ class Chip:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """What the faces of a photograph are read as within one label set, the most frequent first."""
+
+    label_set: LabelSet
+    chips: tuple[Chip, ...]
+
+
+@dataclass(frozen=True)
 class ResultCard:
+    """`chips` are of the first tally, or of faces that nothing has read."""
+
     upload: Upload
     faces: tuple[FaceCard, ...]
     chips: tuple[Chip, ...]
+    tallies: tuple[Tally, ...]
+
+    @property
+    def label_sets(self) -> list[LabelSet]:
+        """Those that it was read under."""
+        return [tally.label_set for tally in self.tallies]
+
+    @property
+    def unknown(self) -> list[tuple[LabelSet, str]]:
+        """Of each model what it does not know, as a sentence."""
+        said = {answer.label_set: answer.unknown for face in self.faces for answer in face.answers}
+        return [(label_set, sentence) for label_set, sentence in said.items() if sentence]
+
+    @property
+    def several_sets(self) -> bool:
+        return len(self.tallies) > 1
+
+    @property
+    def reads_expressions(self) -> bool:
+        """Whether anything but names is read here, or will be."""
+        return not self.tallies or not all(label_set.names_people for label_set in self.label_sets)
 
     @property
     def unread(self) -> int:
@@ -147,15 +217,18 @@ class ResultCard:
         return f"{self.faces_sentence}: {said}" if said else self.faces_sentence
 
 
-def lay_out(upload: Upload) -> ResultCard:
-    """`upload` comes from `Upload.objects.with_results()`; no query is made here."""
-    faces = tuple(lay_out_face(face, upload) for face in upload.faces.all())
-    return ResultCard(upload=upload, faces=faces, chips=_chips(faces))
+def lay_out(upload: Upload, label_set: LabelSet | None = None) -> ResultCard:
+    """`upload` comes from `Upload.objects.with_results()`; no query is made here.
+
+    `label_set`: only what is read under that one.
+    """
+    faces = tuple(lay_out_face(face, upload, label_set) for face in upload.faces.all())
+    return ResultCard(upload=upload, faces=faces, chips=_chips(faces), tallies=tuple(_tallies(faces)))
 
 
-def lay_out_face(face: Face, upload: Upload) -> FaceCard:
+def lay_out_face(face: Face, upload: Upload, label_set: LabelSet | None = None) -> FaceCard:
     """`face` has its `shown_predictions`, with their labels and label sets; no query is made here."""
-    predictions: Iterable[Prediction] = face.shown_predictions
+    predictions = [one for one in face.readings if label_set in (None, one.label_set)]
     return FaceCard(
         face=face,
         number=face.position + 1,
@@ -194,8 +267,17 @@ def _within(label_set_id: int, said: Iterable[Opinion]) -> Opinion | None:
     return next((one for one in said if one.label_set_id == label_set_id), None)
 
 
-def _chips(faces: Iterable[FaceCard]) -> tuple[Chip, ...]:
-    counted: Counter[tuple[str, str]] = Counter((face.slug, face.name) for face in faces)
+def _tallies(faces: Iterable[FaceCard]) -> Iterator[Tally]:
+    answers: dict[LabelSet, list[Answer]] = {}
+    for face in faces:
+        for answer in face.answers:
+            answers.setdefault(answer.label_set, []).append(answer)
+    for label_set in sorted(answers, key=lambda label_set: label_set.place):
+        yield Tally(label_set, _chips(answers[label_set]))
+
+
+def _chips(shown: Iterable[FaceCard | Answer]) -> tuple[Chip, ...]:
+    counted: Counter[tuple[str, str]] = Counter((one.slug, one.name) for one in shown)
     return tuple(Chip(slug, name, count) for (slug, name), count in counted.most_common())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from classifier.card_values import count, interval, mapping, share, text
 from classifier.cards import Bar
+from classifier.label_sets import say_unknown, unknown_labels
 from classifier.models import Label, ModelVersion
 
 
@@ -38,6 +39,17 @@ class Figures:
     votes: str
     faces: int | None
     scorings: tuple[Scoring, ...]
+
+    @property
+    def unknown(self) -> str:
+        """A sentence about labels that came after the model; empty where there are none."""
+        return say_unknown(unknown_labels(self.version))
+
+    @property
+    def id(self) -> str:
+        """Where on the page they are."""
+        label_set = self.version.label_set
+        return "model" if label_set.is_default else f"model-{label_set.slug}"
 
 
 def figures_of_active(label_set_slug: str) -> Figures | None:

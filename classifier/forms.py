@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from .history import NO_FACE, UNSURE
-from .models import Label, User
+from .models import Label, LabelSet, User
 
 
 class PhotographInput(forms.FileInput):
@@ -31,13 +32,50 @@ class PhotographsField(forms.FileField):
 
 
 class UploadForm(forms.Form):
+    """Photographs, and what to read them for: of `offered`, which is a question only where there are several.
+
+    `chosen`: the slugs of those that are ticked at first.
+    """
+
     photos = PhotographsField()
     consent = forms.BooleanField(required=False)
+    label_sets = forms.MultipleChoiceField(
+        required=False,
+        error_messages={
+            "invalid_choice": _("What you chose to read them for is not there any more. Reload the page."),
+            "required": _("Choose what to read the photographs for."),
+        },
+    )
+
+    def __init__(
+        self, *args: Any, offered: Sequence[LabelSet], chosen: Sequence[str] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = offered
+        slugs = [label_set.slug for label_set in offered]
+        self.initial["label_sets"] = [slug for slug in slugs if slug in chosen] or slugs[:1]
+        field = self.fields["label_sets"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(slug, slug) for slug in slugs]
+        field.required = self.asks
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to choose from."""
+        return len(self.offered) > 1
+
+    def clean_label_sets(self) -> list[str]:
+        chosen: list[str] = self.cleaned_data["label_sets"]
+        return chosen or self.initial["label_sets"]
 
 
 class HistoryForm(forms.Form):
-    """The history's filter. Choices: the default label set's labels, "unsure" and "no-face"."""
+    """The history's filter. Choices: the labels of one label set, "unsure" and "no-face".
 
+    `label_set`: the one that was chosen, if any.
+    """
+
+    label_set = forms.CharField(required=False, max_length=50, widget=forms.HiddenInput)
     showing = forms.ChoiceField(required=False, label=_("Showing"))
     first = forms.DateField(
         required=False, label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from django.db.models import Exists, OuterRef, Q
 
-from classifier.models import Label, Prediction, Upload, UploadQuerySet
+from classifier.models import Label, LabelSetQuerySet, Prediction, Upload, UploadQuerySet, User
 
 PAGE_SIZE = 24
 UNSURE = "unsure"
@@ -55,16 +55,21 @@ class Page:
     older: str = ""
 
 
-def page_of(found: UploadQuerySet, *, before: str = "", after: str = "", size: int = PAGE_SIZE) -> Page:
-    """The page of `found` older than the cursor `before` or newer than `after`; else the first."""
+def page_of(
+    found: UploadQuerySet, *, reader: User, before: str = "", after: str = "", size: int = PAGE_SIZE
+) -> Page:
+    """The page of `found` older than the cursor `before` or newer than `after`; else the first.
+
+    With what is read under the label sets that `reader` may read with.
+    """
     if after and (cursor := Cursor.decode(after)):
-        return _page_after(found, cursor, size)
+        return _page_after(found, cursor, size, reader)
     cursor = Cursor.decode(before) if before else None
     narrowed = found.filter(_older_than(cursor)) if cursor else found
-    rows = list(narrowed.newest_first().with_results()[: size + 1])
+    rows = list(narrowed.newest_first().with_results(reader=reader)[: size + 1])
     if cursor and not rows:
         # Past the end, as after what was older has been deleted.
-        return page_of(found, size=size)
+        return page_of(found, reader=reader, size=size)
     uploads = rows[:size]
     return Page(
         uploads,
@@ -86,12 +91,12 @@ def batches_of(found: UploadQuerySet, *, size: int) -> Iterator[list[Upload]]:
         batch = list(newest.filter(_older_than(Cursor.at(batch[-1])))[:size])
 
 
-def _page_after(found: UploadQuerySet, cursor: Cursor, size: int) -> Page:
-    newer = found.filter(_newer_than(cursor)).order_by("created_at", "id").with_results()
+def _page_after(found: UploadQuerySet, cursor: Cursor, size: int, reader: User) -> Page:
+    newer = found.filter(_newer_than(cursor)).order_by("created_at", "id").with_results(reader=reader)
     rows = list(newer[: size + 1])
     if len(rows) <= size:
         # So near the top that a page from here would not be full: the first page shows them all.
-        return page_of(found, size=size)
+        return page_of(found, reader=reader, size=size)
     uploads = rows[size - 1 :: -1]
     return Page(uploads, newer=Cursor.at(uploads[0]).encode(), older=Cursor.at(uploads[-1]).encode())
 
@@ -105,11 +110,16 @@ def _newer_than(cursor: Cursor) -> Q:
     return Q(created_at__gte=cursor.created_at) & (Q(created_at__gt=cursor.created_at) | Q(id__gt=cursor.id))
 
 
-def showing(found: UploadQuerySet, choice: str, label: Label | None) -> UploadQuerySet:
-    """Narrows to one of the filter's choices: a label, "unsure", "no-face", or nothing in particular."""
+def showing(
+    found: UploadQuerySet, choice: str, label: Label | None, label_sets: LabelSetQuerySet
+) -> UploadQuerySet:
+    """Narrows to one of the filter's choices: a label, "unsure", "no-face", or nothing in particular.
+
+    `label_sets`: those under which a face may be unsure.
+    """
     if choice == NO_FACE:
         return found.filter(faces_found=0)
     if choice == UNSURE:
         unsure = Prediction.objects.filter(face__upload=OuterRef("pk"), shown=True, unsure=True)
-        return found.filter(Exists(unsure))
+        return found.filter(Exists(unsure.filter(label_set__in=label_sets)))
     return found.showing(label) if label else found

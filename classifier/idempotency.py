@@ -42,7 +42,7 @@ def _known(owner: User, key: str, digest: str) -> Upload | None:
 
 
 def _digest(file: IO[bytes], how: dict[str, Any]) -> str:
-    options = {name: how[name] for name in ("consent", "label_set")}
+    options = {"consent": how["consent"], "label_sets": sorted(how["label_sets"])}
     digest = hashlib.sha256(repr(sorted(options.items())).encode())
     while chunk := file.read(CHUNK_BYTES):
         digest.update(chunk)

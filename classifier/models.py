@@ -76,6 +76,12 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         faces = Face.objects.filter(models.Exists(shown), upload=models.OuterRef("pk"))
         return self.filter(models.Exists(faces))
 
+    def read_under(self, label_set: LabelSet) -> UploadQuerySet:
+        """Uploads read under that label set. Where there is no face, there was nothing to read."""
+        shown = Prediction.objects.filter(face=models.OuterRef("pk"), label_set=label_set, shown=True)
+        faces = Face.objects.filter(models.Exists(shown), upload=models.OuterRef("pk"))
+        return self.filter(Q(faces_found=0) | models.Exists(faces))
+
     def read_by(self, label_set: str, number: int) -> UploadQuerySet:
         """Uploads with at least one face whose shown reading is that version's."""
         version = Q(model_version__label_set__slug=label_set, model_version__number=number)

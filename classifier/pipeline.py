@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import IO
@@ -29,34 +30,47 @@ TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
-class FaceReading:
-    """One face, its box and landmarks in pixels of the photograph as sent; probabilities (K,) float32."""
+class FaceAnswer:
+    """What one model says of one face: probabilities (K,) float32."""
 
-    detection: Detection
-    crop: NDArray[np.uint8]
-    quality: FaceQuality
+    model: ActiveModel
     probabilities: NDArray[np.float32]
     unsure: bool
 
 
 @dataclass(frozen=True)
+class FaceReading:
+    """One face, its box and landmarks in pixels of the photograph as sent; one answer of each model."""
+
+    detection: Detection
+    crop: NDArray[np.uint8]
+    quality: FaceQuality
+    answers: tuple[FaceAnswer, ...]
+
+
+@dataclass(frozen=True)
 class Reading:
-    """What the active model says of a photograph. `faces_found` counts also those beyond MAX_FACES."""
+    """What the active models say of a photograph. `faces_found` counts also those beyond MAX_FACES.
+
+    `models`: one for each label set, in their order.
+    """
 
     photograph: Photograph
     faces: tuple[FaceReading, ...]
     faces_found: int
-    model: ActiveModel
+    models: tuple[ActiveModel, ...]
 
 
-def read_photograph(data: bytes, *, label_set: str | None = None, watch: Stopwatch | None = None) -> Reading:
-    """Decode, detect, align and classify, largest face first, storing nothing.
+def read_photograph(
+    data: bytes, *, label_sets: Sequence[str] = (), watch: Stopwatch | None = None
+) -> Reading:
+    """Decode and detect once; classify each face, largest first, for each label set. Stores nothing.
 
-    Raises ImageDecodeError for bytes that are no picture, NoActiveModelError or ArtifactError when nothing
-    can classify.
+    `label_sets`: their slugs; without any it is the default. Raises ImageDecodeError for bytes that are no
+    picture, NoActiveModelError or ArtifactError when one of the label sets has nothing to classify with.
     """
     watch = watch or Stopwatch()
-    model = active_model(label_set or settings.DEFAULT_LABEL_SET)
+    models = _models_of(label_sets)
     with watch.stage("decode"):
         photograph = decode_photograph(
             data, max_pixels=settings.MAX_MEGAPIXELS * 1_000_000, long_side=settings.STORED_LONG_SIDE
@@ -69,12 +83,17 @@ def read_photograph(data: bytes, *, label_set: str | None = None, watch: Stopwat
         for place, detection in enumerate(chosen):
             crops[place] = align_face(photograph.pixels, detection)
     with watch.stage("classify"):
-        answers = classify(crops, model)
+        answers = zip(*(classify(crops, model) for model in models), strict=True)
     faces = tuple(
-        _face_reading(photograph, detection, crop, answer, model)
-        for detection, crop, answer in zip(chosen, crops, answers, strict=True)
+        _face_reading(photograph, detection, crop, zip(models, of_face, strict=True))
+        for detection, crop, of_face in zip(chosen, crops, answers, strict=True)
     )
-    return Reading(photograph, faces, len(detections), model)
+    return Reading(photograph, faces, len(detections), models)
+
+
+def _models_of(label_sets: Sequence[str]) -> tuple[ActiveModel, ...]:
+    models = [active_model(slug) for slug in set(label_sets) or {settings.DEFAULT_LABEL_SET}]
+    return tuple(sorted(models, key=lambda model: model.version.label_set.place))
 
 
 def classify(crops: NDArray[np.uint8], model: ActiveModel) -> NDArray[np.float32]:
@@ -85,13 +104,15 @@ def classify(crops: NDArray[np.uint8], model: ActiveModel) -> NDArray[np.float32
     return answers
 
 
-def read_in_turn(file: IO[bytes], *, label_set: str | None = None, watch: Stopwatch | None = None) -> Reading:
+def read_in_turn(
+    file: IO[bytes], *, label_sets: Sequence[str] = (), watch: Stopwatch | None = None
+) -> Reading:
     """`read_photograph` of a file, once this process reads no other."""
     watch = watch or Stopwatch()
     with watch.stage("wait"):
         TURN.acquire()
     try:
-        return read_photograph(file.read(), label_set=label_set, watch=watch)
+        return read_photograph(file.read(), label_sets=label_sets, watch=watch)
     finally:
         TURN.release()
 
@@ -105,12 +126,13 @@ def _face_reading(
     photograph: Photograph,
     detection: Detection,
     crop: NDArray[np.uint8],
-    probabilities: NDArray[np.float32],
-    model: ActiveModel,
+    said: Iterable[tuple[ActiveModel, NDArray[np.float32]]],
 ) -> FaceReading:
     quality = measure_quality(crop, detection, scale=photograph.scale)
-    unsure = _is_unsure(float(probabilities.max()), quality.unreadable, model)
-    return FaceReading(_as_sent(detection, photograph.scale), crop, quality, probabilities, unsure)
+    answers = tuple(
+        FaceAnswer(model, of, _is_unsure(float(of.max()), quality.unreadable, model)) for model, of in said
+    )
+    return FaceReading(_as_sent(detection, photograph.scale), crop, quality, answers)
 
 
 def _as_sent(detection: Detection, scale: float) -> Detection:
@@ -125,7 +147,7 @@ def store_photograph(
     name: str,
     file: IO[bytes],
     consent: bool,
-    label_set: str | None = None,
+    label_sets: Sequence[str] = (),
     idempotency_key: str | None = None,
     idempotency_digest: str = "",
     watch: Stopwatch | None = None,
@@ -136,7 +158,7 @@ def store_photograph(
     `read_photograph` does, and IntegrityError where the owner has an upload with this key, or is gone.
     """
     watch = watch or Stopwatch()
-    reading = read_in_turn(file, label_set=label_set, watch=watch)
+    reading = read_in_turn(file, label_sets=label_sets, watch=watch)
     upload = Upload(
         owner=owner,
         name=name[:200],
@@ -181,12 +203,11 @@ def _save_faces(upload: Upload, reading: Reading) -> None:
     rows = Face.objects.bulk_create(
         _face_row(upload, place, face) for place, face in enumerate(reading.faces)
     )
-    predictions = Prediction.objects.bulk_create(
-        prediction_of(row, face.probabilities, reading.model)
-        for row, face in zip(rows, reading.faces, strict=True)
-    )
-    for row, prediction in zip(rows, predictions, strict=True):
-        row.shown_predictions = [prediction]
+    for row, face in zip(rows, reading.faces, strict=True):
+        row.shown_predictions = [
+            prediction_of(row, answer.probabilities, answer.model) for answer in face.answers
+        ]
+    Prediction.objects.bulk_create(prediction for row in rows for prediction in row.shown_predictions)
     upload.stored_faces = rows
 
 

@@ -126,11 +126,12 @@ def _read(upload_ids: Sequence[UUID], model: ActiveModel) -> list[Prediction]:
     known = {one.face_id: one for one in said.select_related("face").defer("face__crop")}
     unread = [face for face in faces if face.pk not in known]
     with TURN:
-        answers = classify(_crops(unread), model)
+        answers = classify(crops_of(unread), model)
     return [*known.values(), *(prediction_of(*pair, model) for pair in zip(unread, answers, strict=True))]
 
 
-def _crops(faces: Sequence[Face]) -> NDArray[np.uint8]:
+def crops_of(faces: Sequence[Face]) -> NDArray[np.uint8]:
+    """(N, 112, 112, 3) RGB, as the pipeline has stored them."""
     crops = np.zeros((len(faces), CROP_SIDE, CROP_SIDE, 3), np.uint8)
     for place, face in enumerate(faces):
         with Image.open(io.BytesIO(face.crop), formats=["PNG"]) as picture:

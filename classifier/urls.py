@@ -14,6 +14,7 @@ urlpatterns = [
     path("uploads/<uuid:upload_id>/", uploads.upload, name="upload"),
     path("uploads/<uuid:upload_id>/delete/", uploads.upload_delete, name="upload-delete"),
     path("uploads/<uuid:upload_id>/consent/", uploads.upload_consent, name="upload-consent"),
+    path("uploads/<uuid:upload_id>/readings/", uploads.upload_readings, name="upload-readings"),
     path("uploads/<uuid:upload_id>/photo.jpg", pictures.photo, name="upload-photo"),
     path("uploads/<uuid:upload_id>/thumbnail.jpg", pictures.thumbnail, name="upload-thumbnail"),
     path("uploads/<uuid:upload_id>/annotated.jpg", pictures.annotated, name="upload-annotated"),

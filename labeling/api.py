@@ -33,7 +33,8 @@ class DatasetExport(ApiView):
         responses=responses(file_of("text/csv"), INVALID),
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        label_set = label_set_of(check(LabelSetQuery, request.query_params))
+        asked = check(LabelSetQuery, request.query_params, request.user)
+        label_set = label_set_of(asked, request.user)
         return StreamingHttpResponse(
             csv_lines(label_set),
             content_type="text/csv",

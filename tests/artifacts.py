@@ -19,11 +19,13 @@ def tiny_artifact(
     confidence: float = 0.9,
     labels: tuple[str, ...] = EXPRESSIONS,
     threshold: float = 0.5,
+    label_set: str = "expressions",
 ) -> tuple[bytes, dict[str, Any]]:
     """An artifact and its card: `favourite` gets `confidence`, the other labels share the rest."""
     answer = np.full(len(labels), (1 - confidence) / (len(labels) - 1), np.float32)
     answer[labels.index(favourite)] = confidence
-    return artifact_answering(np.log(answer), labels=labels, threshold=threshold)
+    artifact, card = artifact_answering(np.log(answer), labels=labels, threshold=threshold)
+    return artifact, card | {"label_set": label_set}
 
 
 def artifact_answering(

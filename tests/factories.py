@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from django.core.files.base import ContentFile
 
-from classifier.models import Face, ModelVersion, Prediction, Upload, User
+from classifier.label_sets import create_label_set
+from classifier.models import Face, LabelSet, ModelVersion, Prediction, Upload, User
 from classifier.registry import promote, register
 from classifier.vision.image import encode_jpeg, encode_png
 from tests.artifacts import tiny_artifact
@@ -35,6 +36,38 @@ def make_active_model(**artifact_options: Any) -> ModelVersion:
     return version
 
 
+def make_label_set(
+    slug: str = "happy-sad",
+    labels: Sequence[str] = ("Happy", "Sad"),
+    *,
+    favourite: str = "happy",
+    confidence: float = 0.8,
+    **fields: Any,
+) -> LabelSet:
+    """A label set with an active model, which always answers `favourite`, a slug."""
+    made = create_label_set(slug, labels, **fields)
+    slugs = tuple(label.slug for label in made.labels.all())
+    make_active_model(label_set=slug, labels=slugs, favourite=favourite, confidence=confidence)
+    return made
+
+
+def make_reading(face: Face, label_set: LabelSet, *, shows: str, unsure: bool = False) -> Prediction:
+    """What the label set's active model says of a face, as if it had read it."""
+    version = ModelVersion.objects.get(label_set=label_set, active=True)
+    labels = list(label_set.labels.all())
+    confidence = 0.6 if unsure else 0.8
+    others = (1 - confidence) / (len(labels) - 1)
+    return Prediction.objects.create(
+        face=face,
+        model_version=version,
+        label_set=label_set,
+        label=next(label for label in labels if label.slug == shows),
+        confidence=confidence,
+        probabilities=[confidence if label.slug == shows else others for label in labels],
+        unsure=unsure,
+    )
+
+
 def make_upload(
     owner: User,
     *,
@@ -56,7 +89,8 @@ def make_upload(
         Upload.objects.filter(pk=upload.pk).update(created_at=created_at)
         upload.refresh_from_db()
     if shows:
-        answered_by = version or ModelVersion.objects.filter(active=True).first() or make_active_model()
+        active = ModelVersion.objects.filter(active=True, label_set__slug="expressions").first()
+        answered_by = version or active or make_active_model()
         for position, slug in enumerate(shows):
             make_face(upload, position=position, shows=slug, unsure=unsure, version=answered_by)
     return upload

@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from classifier.models import LabelSet
+from classifier.models import LabelSet, User
+from classifier.serving import NoActiveModelError
 from classifier.stopwatch import Stopwatch
 from classifier.throttling import AddressThrottle
 from emotion_site.problems import INVALID, ProblemError
@@ -56,18 +57,32 @@ class ApiView(APIView):
             self.throttled(request, throttle.wait())
 
 
-def check(kind: type[Serializer], data: Any) -> dict[str, Any]:
-    """What was sent, made sense of. Raises ValidationError."""
-    serializer = kind(data=data)
+def check(kind: type[Serializer], data: Any, asker: User) -> dict[str, Any]:
+    """What was sent, made sense of: label sets are those that the asker may read with.
+
+    Raises ValidationError.
+    """
+    serializer = kind(data=data, context={"asker": asker})
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
 
 
-def label_set_of(asked: dict[str, Any]) -> LabelSet:
+def label_set_of(asked: dict[str, Any], asker: User) -> LabelSet:
     """The one that was asked for, which is there, or the site's default. Raises ProblemError without that."""
     slug = asked.get("label_set", settings.DEFAULT_LABEL_SET)
-    found = LabelSet.objects.filter(slug=slug).first()
+    found = LabelSet.objects.readable_by(asker).filter(slug=slug).first()
     if found is None:
         said = f"The default of this site, {slug}, does not exist. Name one that GET label-sets/ lists."
         raise ProblemError(INVALID, said, field="label_set")
     return found
+
+
+def label_sets_of(asked: dict[str, Any], asker: User) -> list[LabelSet]:
+    """Those that were asked for, or the site's default. Raises NoActiveModelError."""
+    slugs = asked.get("label_set", [settings.DEFAULT_LABEL_SET])
+    readable = LabelSet.objects.readable_by(asker).filter(slug__in=slugs)
+    answering = {label_set.slug: label_set for label_set in readable.answering()}
+    for slug in slugs:
+        if slug not in answering:
+            raise NoActiveModelError(slug)
+    return list(answering.values())

@@ -7,6 +7,7 @@ import struct
 import uuid
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -29,6 +30,10 @@ LONGEST_COMMENT = 65_535
 DIRECTORY_BYTES_PER_FILE = 400
 
 
+class NoLabelSetError(LookupError):
+    """What an archive was to be read under is gone, or no longer for its owner."""
+
+
 class ArchiveError(ValueError):
     """Not an archive that can be read. `str(error)` is a sentence for whoever sent it."""
 
@@ -43,17 +48,18 @@ def photographs_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     ]
 
 
-def send_bulk(*, owner: User, file: IO[bytes], label_set: LabelSet, consent: bool) -> Bulk:
+def send_bulk(*, owner: User, file: IO[bytes], label_sets: Sequence[LabelSet], consent: bool) -> Bulk:
     """Keep the archive for the worker. Raises ArchiveError when it is none, or too much."""
     from .tasks import read_bulk
 
     total = _count(file)
-    bulk = Bulk(owner=owner, label_set=label_set, consent=consent, total=total)
+    bulk = Bulk(owner=owner, consent=consent, total=total)
     file.seek(0)
     bulk.archive.name = default_storage.save(f"bulks/{bulk.pk.hex}.zip", File(file))
     try:
         with transaction.atomic():
             bulk.save(force_insert=True)
+            bulk.label_sets.set(label_sets)
             read_bulk.enqueue(str(bulk.pk))
     except BaseException:
         default_storage.delete(bulk.archive.name)
@@ -102,11 +108,12 @@ def run_bulk(bulk_id: uuid.UUID) -> None:
     waiting = Bulk.objects.filter(pk=bulk_id, state=Bulk.State.WAITING)
     if not waiting.update(state=Bulk.State.RUNNING, progress_at=timezone.now()):
         return
-    bulk = Bulk.objects.select_related("owner", "label_set").get(pk=bulk_id)
+    bulk = Bulk.objects.select_related("owner").get(pk=bulk_id)
     try:
+        label_sets = _label_sets_of(bulk)
         with bulk.archive.open("rb") as file, zipfile.ZipFile(file) as archive:
             for position, entry in enumerate(photographs_in(archive)):
-                if not _read_one(bulk, archive, position, entry):
+                if not _read_one(bulk, archive, position, entry, label_sets):
                     break
     except BaseException:
         Bulk.objects.filter(pk=bulk_id).update(state=Bulk.State.FAILED)
@@ -116,12 +123,22 @@ def run_bulk(bulk_id: uuid.UUID) -> None:
     Bulk.objects.filter(pk=bulk_id).update(state=Bulk.State.DONE)
 
 
-def _read_one(bulk: Bulk, archive: zipfile.ZipFile, position: int, entry: zipfile.ZipInfo) -> bool:
+def _label_sets_of(bulk: Bulk) -> list[str]:
+    """Those that its owner may still read with. Raises NoLabelSetError where none is left."""
+    found = LabelSet.objects.readable_by(bulk.owner).filter(pk__in=bulk.label_sets.all())
+    if not found:
+        raise NoLabelSetError(f"Archive {bulk.pk} was to be read under label sets that are gone.")
+    return [label_set.slug for label_set in found]
+
+
+def _read_one(
+    bulk: Bulk, archive: zipfile.ZipFile, position: int, entry: zipfile.ZipInfo, label_sets: Sequence[str]
+) -> bool:
     """False when there is no longer anybody to read it for."""
     name = (PurePosixPath(entry.filename).name or "photograph")[:200]
     outcome = BulkFile(bulk=bulk, position=position, name=name)
     try:
-        outcome.upload = _store(bulk, archive, entry, name)
+        outcome.upload = _store(bulk, archive, entry, name, label_sets)
     except (ImageDecodeError, ArchiveError) as error:
         outcome.error = str(error)
     except IntegrityError:
@@ -133,7 +150,9 @@ def _read_one(bulk: Bulk, archive: zipfile.ZipFile, position: int, entry: zipfil
     return True
 
 
-def _store(bulk: Bulk, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Upload:
+def _store(
+    bulk: Bulk, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, label_sets: Sequence[str]
+) -> Upload:
     try:
         with archive.open(entry) as file:
             # What an entry says of its size is only what it says.
@@ -147,7 +166,7 @@ def _store(bulk: Bulk, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: s
         name=name,
         file=io.BytesIO(content),
         consent=bulk.consent,
-        label_set=bulk.label_set.slug,
+        label_sets=label_sets,
     )
 
 

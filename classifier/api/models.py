@@ -51,7 +51,7 @@ class Bulk(WorkerJob):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bulks")
-    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="+")
+    label_sets = models.ManyToManyField(LabelSet, related_name="+")
     consent = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     total = models.PositiveIntegerField(help_text=_("files in the archive"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpResponse
@@ -51,7 +52,10 @@ def _undecodable(error: ImageDecodeError, context: dict[str, Any]) -> HttpRespon
 
 def _no_model(error: Exception, context: dict[str, Any]) -> HttpResponse:
     logger.error("No photograph can be read: %s", error)
-    return answer(problems.NO_MODEL, "No model can answer on this site at present. Nothing was stored.")
+    where = "on this site"
+    if isinstance(error, NoActiveModelError) and error.label_set != settings.DEFAULT_LABEL_SET:
+        where = f"for the label set {error.label_set}"
+    return answer(problems.NO_MODEL, f"No model can answer {where} at present. Nothing was stored.")
 
 
 def _key_reused(error: KeyReusedError, context: dict[str, Any]) -> HttpResponse:

@@ -19,18 +19,45 @@ from .models import Bulk
 PAGE_SIZE, LARGEST_PAGE = 24, 100
 
 
+NO_SUCH_LABEL_SET = "There is no such label set; GET label-sets/ lists them."
+SLUG = {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}
+
+
 class LabelSetField(serializers.SlugField):
-    """The slug of a label set that there is."""
+    """The slug of a label set that there is, for whoever asks."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(required=False, help_text="A label set's slug; else the site's default.", **options)
+        told = {"required": False, "help_text": "A label set's slug; else the site's default."}
+        super().__init__(**(told | options))
 
     def to_internal_value(self, data: Any) -> str:
         slug = super().to_internal_value(data)
         # PostgreSQL can't even be asked about a text with NUL in it.
-        if "\0" in slug or not LabelSet.objects.filter(slug=slug).exists():
-            raise serializers.ValidationError("There is no such label set; GET label-sets/ lists them.")
+        known = LabelSet.objects.readable_by(self.context["asker"])
+        if "\0" in slug or not known.filter(slug=slug).exists():
+            raise serializers.ValidationError(NO_SUCH_LABEL_SET)
         return slug
+
+
+@extend_schema_field({"oneOf": [SLUG, {"type": "array", "items": SLUG, "minItems": 1}]})
+class LabelSetsField(serializers.Field):
+    """The slugs of one label set or several: in JSON a list, in a form as often as there are."""
+
+    def __init__(self, **options: Any) -> None:
+        said = "A label set's slug, or several; else the site's default. Each has to have a model."
+        super().__init__(**({"required": False, "help_text": said} | options))
+
+    def get_value(self, dictionary: Any) -> Any:
+        if self.field_name in dictionary and hasattr(dictionary, "getlist"):
+            return dictionary.getlist(self.field_name)
+        return super().get_value(dictionary)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        asked = data if isinstance(data, list) else [data]
+        known = set(LabelSet.objects.readable_by(self.context["asker"]).values_list("slug", flat=True))
+        if not asked or not all(isinstance(slug, str) and slug in known for slug in asked):
+            raise serializers.ValidationError(NO_SUCH_LABEL_SET)
+        return asked
 
 
 @extend_schema_field(OpenApiTypes.BINARY)
@@ -52,7 +79,7 @@ class PhotographField(serializers.Field):
 class Options(serializers.Serializer):
     """How a photograph is to be read."""
 
-    label_set = LabelSetField()
+    label_set = LabelSetsField()
     consent = serializers.BooleanField(
         default=False, help_text="May labelers see it, and models learn from it? Only if you say so."
     )
@@ -102,7 +129,10 @@ class JsonPrediction(Options):
 class UploadFilter(serializers.Serializer):
     """The query of GET uploads/."""
 
-    label_set = LabelSetField()
+    label_set = LabelSetField(
+        help_text="The photographs read under it, and those without a face; it is what `label` and "
+        "`model_version` are of. Else they are of the site's default, and photographs are of any."
+    )
     label = serializers.CharField(
         required=False,
         max_length=100,
@@ -136,7 +166,6 @@ class UploadFilter(serializers.Serializer):
     validate_after = validate_before
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        attrs.setdefault("label_set", settings.DEFAULT_LABEL_SET)
         if attrs.get("label", UNSURE) not in {UNSURE, NO_FACE}:
             attrs["found_label"] = self._label(attrs)
         if "first" in attrs and "last" in attrs and attrs["last"] < attrs["first"]:
@@ -144,7 +173,9 @@ class UploadFilter(serializers.Serializer):
         return attrs
 
     def _label(self, attrs: dict[str, Any]) -> Label:
-        labels = {label.slug: label for label in Label.objects.filter(label_set__slug=attrs["label_set"])}
+        label_sets = LabelSet.objects.readable_by(self.context["asker"])
+        of = label_sets.filter(slug=attrs.get("label_set", settings.DEFAULT_LABEL_SET))
+        labels = {label.slug: label for label in Label.objects.filter(label_set__in=of)}
         if attrs["label"] not in labels:
             known = ", ".join([*labels, UNSURE, NO_FACE])
             raise serializers.ValidationError({"label": f"One of: {known}."})
@@ -155,10 +186,18 @@ class LabelSetQuery(serializers.Serializer):
     label_set = LabelSetField()
 
 
+class ReadingQuery(serializers.Serializer):
+    label_set = LabelSetField(help_text="What is read under it; else under the first of `readings`.")
+
+
 class BulkRequest(serializers.Serializer):
     archive = PhotographField(help_text="A ZIP of photographs.")
-    label_set = LabelSetField()
+    label_set = LabelSetsField()
     consent = serializers.BooleanField(default=False, help_text="For every photograph in it.")
+
+
+class LaterReadingRequest(serializers.Serializer):
+    label_set = LabelSetsField(required=True)
 
 
 class FeedbackRequest(serializers.Serializer):
@@ -213,6 +252,16 @@ class QualityAnswer(serializers.Serializer):
     unreadable = serializers.CharField(allow_null=True, help_text="too_small, too_blurred or turned_away.")
 
 
+class LabelSetReadingAnswer(serializers.Serializer):
+    model = ModelAnswer()
+    label = serializers.CharField()
+    confidence = serializers.FloatField(min_value=0, max_value=1)
+    probabilities = serializers.DictField(
+        child=serializers.FloatField(min_value=0, max_value=1), help_text="By label."
+    )
+    unsure = serializers.BooleanField()
+
+
 class FaceReadingAnswer(serializers.Serializer):
     box = serializers.ListField(
         child=serializers.FloatField(),
@@ -225,6 +274,11 @@ class FaceReadingAnswer(serializers.Serializer):
         child=serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2),
         allow_null=True,
         help_text="Right eye, left eye, nose, right and left corner of the mouth.",
+    )
+    readings = LabelSetReadingAnswer(
+        many=True,
+        help_text="One for each label set that it was read under, the site's default first, then by slug. "
+        "`label`, `confidence`, `probabilities` and `unsure` beside them are the first one's.",
     )
     label = serializers.CharField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
@@ -242,7 +296,7 @@ class FaceAnswer(FaceReadingAnswer):
 class ReadingAnswer(serializers.Serializer):
     width = serializers.IntegerField(help_text="Of the upright photograph as sent.")
     height = serializers.IntegerField()
-    model = ModelAnswer(allow_null=True)
+    model = ModelAnswer(allow_null=True, help_text="Of the first of each face's `readings`.")
     faces_found = serializers.IntegerField(help_text="Also those beyond the most that are read.")
     faces = FaceReadingAnswer(many=True, help_text="The largest first.")
     annotated = serializers.CharField(required=False, help_text="A data: URL, where it was asked for.")
@@ -275,6 +329,11 @@ class LabelSetAnswer(serializers.Serializer):
     active_version = serializers.IntegerField(
         allow_null=True, help_text="The model that answers; null: none does."
     )
+    names_people = serializers.BooleanField(
+        help_text="Its labels are people: telling who is in a photograph is biometric identification."
+    )
+    purpose = serializers.CharField(help_text="What people are told apart for, where its labels are people.")
+    consent_basis = serializers.CharField(help_text="What allows that.")
 
 
 class FeedbackAnswer(serializers.Serializer):

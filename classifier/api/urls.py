@@ -14,6 +14,7 @@ urlpatterns = [
     path("v1/predictions/", predictions.Predictions.as_view(), name="predictions"),
     path("v1/uploads/", uploads.Uploads.as_view(), name="uploads"),
     path("v1/uploads/<uuid:upload_id>/", uploads.OneUpload.as_view(), name="upload"),
+    path("v1/uploads/<uuid:upload_id>/readings/", uploads.UploadReadings.as_view(), name="readings"),
     path("v1/uploads/<uuid:upload_id>/annotated.png", uploads.AnnotatedUpload.as_view(), name="annotated"),
     path("v1/uploads/<uuid:upload_id>/original", uploads.OriginalUpload.as_view(), name="original"),
     path("v1/faces/<int:face_id>/feedback/", feedback.FaceFeedback.as_view(), name="feedback"),

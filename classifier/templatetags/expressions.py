@@ -7,6 +7,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from classifier.models import Label, LabelSet
+
 register = template.Library()
 
 # Label sets are data: a label without a drawing of its own gets the plain head.
@@ -28,6 +30,12 @@ def icon(name: str, css: str = "") -> SafeString:
 def glyph(slug: str, css: str = "") -> SafeString:
     """The face drawn for an expression's slug."""
     return icon(slug if slug in DRAWN else "other", f"glyph {css}".strip())
+
+
+@register.filter
+def in_prose(label: Label, label_set: LabelSet) -> str:
+    """The label in the middle of a sentence: an expression begins small there, a person's name does not."""
+    return label.name if label_set.names_people else label.name.lower()
 
 
 @register.filter

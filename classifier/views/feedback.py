@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from classifier.access import get_face, get_upload
+from classifier.access import get_face, get_label_set, get_upload
 from classifier.cards import lay_out
 from classifier.feedback import FeedbackError, give_feedback
 from classifier.models import Face, Feedback, LabelSet
@@ -21,7 +21,7 @@ from emotion_site.errors import refuse, wants_json
 def feedback(request: HttpRequest, face_id: int) -> HttpResponse:
     """Keeps it, in place of what was said before. A script gets the part of the page that has changed."""
     face = get_face(request.user, face_id)
-    label_set = get_object_or_404(LabelSet, slug=request.POST.get("label_set", ""))
+    label_set = get_label_set(request.user, request.POST.get("label_set", ""))
     said = request.POST.get("said", "")
     slug = request.POST.get("label", "") if said == Feedback.Said.WRONG else ""
     label = label_set.labels.filter(slug=slug).first()

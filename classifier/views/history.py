@@ -16,33 +16,44 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
+from classifier.access import label_sets_for
 from classifier.accounts import delete_uploads
 from classifier.cards import lay_out
 from classifier.forms import HistoryForm
 from classifier.history import page_of, showing
-from classifier.models import Label, Upload
+from classifier.models import Label, LabelSet, Upload, User
 from classifier.timeline import draw_timeline
 
 
 @login_required
 def history(request: HttpRequest) -> HttpResponse:
-    labels = list(Label.objects.filter(label_set__slug=settings.DEFAULT_LABEL_SET))
+    user: User = request.user  # type: ignore[assignment]
+    readable, label_sets = LabelSet.objects.readable_by(user), label_sets_for(user)
+    label_set = next((one for one in label_sets if one.slug == request.GET.get("label_set")), None)
+    of_labels = label_set.slug if label_set else settings.DEFAULT_LABEL_SET
+    labels = list(Label.objects.filter(label_set__in=readable.filter(slug=of_labels)))
     form = HistoryForm(request.GET, labels=labels)
     chosen = form.cleaned_data if form.is_valid() else {}
-    first_to_last = Upload.objects.owned_by(request.user).between(chosen.get("first"), chosen.get("last"))
+    chosen["label_set"] = label_set.slug if label_set else ""
+    found = Upload.objects.owned_by(user).between(chosen.get("first"), chosen.get("last"))
+    first_to_last = found.read_under(label_set) if label_set else found
     choice = chosen.get("showing", "")
-    found = showing(first_to_last, choice, form.labels.get(choice))
+    within = readable.filter(pk=label_set.pk) if label_set else readable
+    found = showing(first_to_last, choice, form.labels.get(choice), within)
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
-    page = page_of(found, before=before, after=after)
+    page = page_of(found, reader=user, before=before, after=after)
     context = {
         "form": form,
         "page": page,
-        "cards": [lay_out(upload) for upload in page.uploads],
+        "label_sets": label_sets,
+        "label_set": label_set,
+        "cards": [lay_out(upload, label_set) for upload in page.uploads],
         "kept": _kept(chosen),
+        "narrowed": any(chosen.get(name) for name in ("showing", "first", "last")),
         "first": chosen.get("first"),
         "last": chosen.get("last"),
         # The chart is of the whole span, so it stands above the first page only.
-        "timeline": None if page.newer else draw_timeline(first_to_last, settings.DEFAULT_LABEL_SET),
+        "timeline": None if page.newer or not labels else draw_timeline(first_to_last, of_labels),
     }
     return render(request, "classifier/history.html", context)
 
@@ -66,7 +77,8 @@ def uploads_delete(request: HttpRequest) -> HttpResponse:
             request, ngettext("%d photograph is deleted.", "%d photographs are deleted.", gone) % gone
         )
         return redirect("uploads")
-    found = Upload.objects.owned_by(request.user).filter(pk__in=ids).newest_first().with_results()
+    mine = Upload.objects.owned_by(request.user)
+    found = mine.filter(pk__in=ids).newest_first().with_results(reader=request.user)
     cards = [lay_out(upload) for upload in found]
     if not cards:
         messages.warning(request, _("Select the photographs to delete first."))

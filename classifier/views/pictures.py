@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from classifier.access import get_face, get_prediction, get_upload
+from classifier.access import get_face, get_label_set, get_prediction, get_upload
 from classifier.annotated import annotated_version
 from classifier.cards import lay_out
 from classifier.delivery import CHANGING, FIXED, deliver, drawn, named, stored
@@ -46,12 +46,14 @@ def thumbnail(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponseBase:
 
 @require_safe
 def annotated(request: HttpRequest, upload_id: uuid.UUID) -> HttpResponseBase:
-    card = lay_out(get_upload(request.user, upload_id, results=True))
+    upload = get_upload(request.user, upload_id, results=True)
+    slug = request.GET.get("label_set", "")
+    card = lay_out(upload, get_label_set(request.user, slug) if slug else None)
     return deliver(
         request,
         lambda: drawn(card, "JPEG"),
         etag=annotated_version(card),
-        name=named(card.upload, "-expressions.jpg"),
+        name=named(upload, f"-{slug or 'expressions'}.jpg"),
         cache=CHANGING,
         as_attachment=True,
     )

@@ -30,24 +30,33 @@ function announce(sentence) {
 function add(files) {
   const photographs = [...files];
   if (!photographs.length) return;
-  refusal.hidden = photographs.length <= maxFiles;
-  if (!refusal.hidden) return refuse(photographs.length);
-  const consent = document.getElementById("consent").checked;
-  const first = photographs.map((file) => enqueue(file, consent))[0];
+  refusal.hidden = true;
+  if (photographs.length > maxFiles) {
+    return refuse(`At most ${maxFiles} photographs can be sent at once, and these were ${photographs.length}. None was sent.`);
+  }
+  const choice = { consent: document.getElementById("consent").checked, labelSets: ticked() };
+  if (choice.labelSets?.length === 0) return refuse("Choose what to read them under first. None was sent.");
+  const first = photographs.map((file) => enqueue(file, choice))[0];
   if (photographs.length > 1) announce(`${photographs.length} photographs are being sent.`);
   first.item.scrollIntoView({ block: "nearest", behavior: "smooth" });
   work();
 }
 
-function refuse(count) {
-  refusal.lastElementChild.textContent =
-    `At most ${maxFiles} photographs can be sent at once, and these were ${count}. None was sent.`;
+// Null where the page does not ask, since there is only one.
+function ticked() {
+  const boxes = [...form.querySelectorAll("[name=label_sets]")];
+  return boxes.length ? boxes.filter((box) => box.checked).map((box) => box.value) : null;
+}
+
+function refuse(sentence) {
+  refusal.hidden = false;
+  refusal.lastElementChild.textContent = sentence;
   refusal.scrollIntoView({ block: "nearest", behavior: "smooth" });
 }
 
-function enqueue(file, consent) {
+function enqueue(file, choice) {
   const item = blueprint.content.firstElementChild.cloneNode(true);
-  const job = { file, consent, item, request: null, part: (query) => item.querySelector(query) };
+  const job = { file, choice, item, request: null, part: (query) => item.querySelector(query) };
   const name = file.name || "Picture";
   job.part(".job-name").textContent = name;
   job.part("progress").setAttribute("aria-label", `Progress of ${name}`);
@@ -109,7 +118,8 @@ function send(job) {
   }
   const body = new FormData();
   body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
-  if (job.consent) body.append("consent", "on");
+  if (job.choice.consent) body.append("consent", "on");
+  for (const slug of job.choice.labelSets ?? []) body.append("label_sets", slug);
   body.append("photos", job.file, job.file.name || "picture.jpg");
 
   const request = new XMLHttpRequest();

@@ -87,10 +87,10 @@ def test_back_again_is_the_same_pages(ada: User, ada_client: Client) -> None:
 def test_photographs_of_one_instant_are_neither_lost_nor_repeated(ada: User) -> None:
     for _ in range(7):
         make_upload(ada, created_at=NOON, shows=())
-    seen, page = [], page_of(Upload.objects.owned_by(ada), size=2)
+    seen, page = [], page_of(Upload.objects.owned_by(ada), reader=ada, size=2)
     seen += page.uploads
     while page.older:
-        page = page_of(Upload.objects.owned_by(ada), before=page.older, size=2)
+        page = page_of(Upload.objects.owned_by(ada), reader=ada, before=page.older, size=2)
         seen += page.uploads
     assert len(seen) == len({upload.pk for upload in seen}) == 7
 

@@ -28,7 +28,7 @@ def test_every_expression_has_its_percentage_likeliest_first(ada: User, ada_clie
     page = page_of(ada_client, make_upload(ada, shows=["sad"]))
     bars = re.findall(r'class="bar-value">([^<]+)<', page)
     assert bars == ["80%", *["3%"] * 6]
-    assert page.index("Sad</span>") < page.index("Angry</span>")
+    assert page.index("Sad</bdi>") < page.index("Angry</bdi>")
 
 
 def test_unsure_is_said_with_both_guesses_and_no_big_number(ada: User, ada_client: Client) -> None:

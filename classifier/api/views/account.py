@@ -26,7 +26,7 @@ class Me(ApiView):
         responses=responses({204: None}, INVALID),
     )
     def delete(self, request: Request) -> Response:
-        asked = check(EraseQuery, request.query_params)
+        asked = check(EraseQuery, request.query_params, request.user)
         if asked["username"] != request.user.get_username():
             raise ValidationError({"username": "This is not your user name."})
         erase_account(request.user)

@@ -12,13 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classifier.access import own
-from classifier.api.base import ApiView, check, label_set_of
+from classifier.api.base import ApiView, check, label_set_of, label_sets_of
 from classifier.api.bulk import send_bulk, state_of
 from classifier.api.models import Bulk
 from classifier.api.schema import WITH_A_BODY, responses
 from classifier.api.serializers import BulkAnswer, BulkRequest
 from classifier.throttling import BulkThrottle
-from emotion_site.problems import NOT_FOUND
+from emotion_site.problems import NO_MODEL, NOT_FOUND
 
 
 class Bulks(ApiView):
@@ -29,14 +29,16 @@ class Bulks(ApiView):
         operation_id="send_bulk",
         summary="Have every photograph of a ZIP read, later",
         request={"multipart/form-data": BulkRequest},
-        responses=responses({202: BulkAnswer}, *WITH_A_BODY),
+        responses=responses({202: BulkAnswer}, *WITH_A_BODY, NO_MODEL),
     )
     def post(self, request: Request) -> Response:
-        asked = check(BulkRequest, request.data)
+        asked = check(BulkRequest, request.data, request.user)
+        if "label_set" not in asked:
+            asked["label_set"] = [label_set_of(asked, request.user).slug]
         bulk = send_bulk(
             owner=request.user,
             file=asked["archive"],
-            label_set=label_set_of(asked),
+            label_sets=label_sets_of(asked, request.user),
             consent=asked["consent"],
         )
         address = reverse("api:one-bulk", args=[bulk.pk])

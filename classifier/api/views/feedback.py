@@ -27,8 +27,8 @@ class FaceFeedback(ApiView):
     )
     def post(self, request: Request, face_id: int) -> Response:
         face = get_face(request.user, face_id)
-        asked = check(FeedbackRequest, request.data)
-        label_set = label_set_of(asked)
+        asked = check(FeedbackRequest, request.data, request.user)
+        label_set = label_set_of(asked, request.user)
         label = _label_of(label_set, asked)
         given = give_feedback(
             face=face, label_set=label_set, user=request.user, said=_said(asked), label=label

@@ -24,7 +24,8 @@ class LabelSets(ApiView):
     )
     def get(self, request: Request) -> Response:
         active = ModelVersion.objects.filter(active=True).defer("card")
-        found = LabelSet.objects.prefetch_related("labels", Prefetch("versions", active))
+        readable = LabelSet.objects.readable_by(request.user)
+        found = readable.prefetch_related("labels", Prefetch("versions", active))
         return Response([describe_label_set(label_set) for label_set in found])
 
 
@@ -35,7 +36,8 @@ class Models(ApiView):
         responses=responses({200: ListedModelAnswer(many=True)}),
     )
     def get(self, request: Request) -> Response:
-        found = ModelVersion.objects.select_related("label_set").defer("card")
+        readable = LabelSet.objects.readable_by(request.user)
+        found = ModelVersion.objects.filter(label_set__in=readable).select_related("label_set").defer("card")
         return Response([describe_listed_model(version) for version in found])
 
 
@@ -47,7 +49,8 @@ class ActiveModel(ApiView):
         responses=responses({200: ModelCardAnswer}, INVALID, NOT_FOUND),
     )
     def get(self, request: Request) -> Response:
-        label_set = label_set_of(check(LabelSetQuery, request.query_params))
+        asked = check(LabelSetQuery, request.query_params, request.user)
+        label_set = label_set_of(asked, request.user)
         active = ModelVersion.objects.select_related("label_set").filter(active=True)
         version = active.filter(label_set=label_set).first()
         if version is None:

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from classifier.access import get_upload
 from classifier.annotated import annotated_picture, annotated_reading
-from classifier.api.base import ApiView, check
+from classifier.api.base import ApiView, check, label_sets_of
 from classifier.api.parsers import PhotographParser
 from classifier.api.schema import IDEMPOTENCY_KEY, WITH_A_PHOTOGRAPH, responses
 from classifier.api.serializers import (
@@ -59,12 +59,13 @@ class Predictions(ApiView):
     def post(self, request: Request) -> Response:
         key = _key_of(request)
         with self.watch.stage("receive"):
-            asked = check(PredictionRequest, request.data)
+            asked = check(PredictionRequest, request.data, request.user)
         if "url" in asked:
             with self.watch.stage("fetch"):
                 asked["image"] = fetch_photograph(asked["url"])
         # Closed at once: a request stays in memory until Python looks for cycles.
         with asked["image"]:
+            asked["label_sets"] = [label_set.slug for label_set in label_sets_of(asked, request.user)]
             if not asked["store"]:
                 return Response(self._read(asked))
             upload = self._keep(request.user, asked, key)
@@ -75,7 +76,7 @@ class Predictions(ApiView):
         )
 
     def _read(self, asked: dict[str, Any]) -> dict[str, Any]:
-        reading = read_in_turn(asked["image"], label_set=asked.get("label_set"), watch=self.watch)
+        reading = read_in_turn(asked["image"], label_sets=asked["label_sets"], watch=self.watch)
         words = describe_reading(reading)
         if asked["annotated"]:
             words["annotated"] = _data_url(annotated_reading(reading))
@@ -88,7 +89,7 @@ class Predictions(ApiView):
             "name": image.name,
             "file": image,
             "consent": asked["consent"],
-            "label_set": asked.get("label_set"),
+            "label_sets": asked["label_sets"],
             "watch": self.watch,
         }
         try:

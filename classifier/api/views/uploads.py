@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -14,16 +15,23 @@ from rest_framework.response import Response
 from classifier.access import get_upload
 from classifier.accounts import delete_uploads
 from classifier.annotated import annotated_version
-from classifier.api.base import ApiView, check
-from classifier.api.schema import NOT_MODIFIED, file_of, responses
-from classifier.api.serializers import UploadAnswer, UploadFilter, UploadPageAnswer
+from classifier.api.base import ApiView, check, label_set_of, label_sets_of
+from classifier.api.schema import NOT_MODIFIED, WITH_A_BODY, file_of, responses
+from classifier.api.serializers import (
+    LaterReadingRequest,
+    ReadingQuery,
+    UploadAnswer,
+    UploadFilter,
+    UploadPageAnswer,
+)
 from classifier.cards import lay_out
 from classifier.delivery import CHANGING, FIXED, deliver, drawn, named, stored
 from classifier.feedback import with_feedback
 from classifier.history import page_of, showing
-from classifier.models import Upload, UploadQuerySet, User
+from classifier.later_readings import read_later
+from classifier.models import LabelSet, Upload, UploadQuerySet, User
 from classifier.results import describe_upload
-from emotion_site.problems import INVALID, NOT_FOUND
+from emotion_site.problems import INVALID, NO_MODEL, NOT_FOUND
 
 
 class Uploads(ApiView):
@@ -34,9 +42,10 @@ class Uploads(ApiView):
         responses=responses({200: UploadPageAnswer}, INVALID),
     )
     def get(self, request: Request) -> Response:
-        asked = check(UploadFilter, request.query_params)
+        asked = check(UploadFilter, request.query_params, request.user)
         page = page_of(
             _narrowed(request.user, asked),
+            reader=request.user,
             before=asked.get("before", ""),
             after=asked.get("after", ""),
             size=asked["size"],
@@ -52,9 +61,14 @@ class Uploads(ApiView):
 
 def _narrowed(user: User, asked: dict[str, Any]) -> UploadQuerySet:
     found = Upload.objects.owned_by(user).between(asked.get("first"), asked.get("last"))
-    found = showing(found, asked.get("label", ""), asked.get("found_label"))
+    label_sets = LabelSet.objects.readable_by(user)
+    if "label_set" in asked:
+        label_sets = label_sets.filter(slug=asked["label_set"])
+        found = found.read_under(label_sets.get())
+    found = showing(found, asked.get("label", ""), asked.get("found_label"), label_sets)
     if "model_version" in asked:
-        found = found.read_by(asked["label_set"], asked["model_version"])
+        label_set = asked.get("label_set", settings.DEFAULT_LABEL_SET)
+        found = found.read_by(label_set, asked["model_version"])
     if "feedback" in asked:
         found = with_feedback(found, user, asked["feedback"])
     if "bulk" in asked:
@@ -89,14 +103,33 @@ class OneUpload(ApiView):
         return Response(status=204)
 
 
+class UploadReadings(ApiView):
+    @extend_schema(
+        operation_id="read_later",
+        summary="Have its faces read under further label sets",
+        request=LaterReadingRequest,
+        responses=responses({200: UploadAnswer}, *WITH_A_BODY, NOT_FOUND, NO_MODEL),
+    )
+    def post(self, request: Request, upload_id: uuid.UUID) -> Response:
+        """What was read of it before stays as it is."""
+        upload = get_upload(request.user, upload_id)
+        asked = check(LaterReadingRequest, request.data, request.user)
+        for label_set in label_sets_of(asked, request.user):
+            read_later(upload, label_set)
+        return Response(describe_upload(get_upload(request.user, upload_id, results=True)))
+
+
 class AnnotatedUpload(ApiView):
     @extend_schema(
         operation_id="annotated",
         summary="The photograph with boxes and labels drawn in",
-        responses=responses(file_of("image/png") | NOT_MODIFIED, NOT_FOUND),
+        parameters=[ReadingQuery],
+        responses=responses(file_of("image/png") | NOT_MODIFIED, INVALID, NOT_FOUND),
     )
     def get(self, request: Request, upload_id: uuid.UUID) -> HttpResponseBase:
-        card = lay_out(get_upload(request.user, upload_id, results=True))
+        upload = get_upload(request.user, upload_id, results=True)
+        asked = check(ReadingQuery, request.query_params, request.user)
+        card = lay_out(upload, label_set_of(asked, request.user) if asked else None)
         return deliver(
             request._request,
             lambda: drawn(card, "PNG"),

@@ -26,11 +26,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("photographs", nargs="+", metavar="PHOTO", type=Path)
         parser.add_argument("--json", action="store_true", help="print one JSON list")
-        parser.add_argument("--label-set", default=settings.DEFAULT_LABEL_SET)
+        parser.add_argument(
+            "--label-set",
+            action="append",
+            default=[],
+            help=f"{settings.DEFAULT_LABEL_SET} unless told; may be given several times",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            active_model(options["label_set"])
+            for label_set in options["label_set"] or [settings.DEFAULT_LABEL_SET]:
+                active_model(label_set)
         except (NoActiveModelError, ArtifactError) as error:
             raise CommandError(f"{error} `manage.py install_models` installs the bundled models.") from error
         results = [_read(path, options["label_set"]) for path in options["photographs"]]
@@ -42,9 +48,9 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
 
-def _read(path: Path, label_set: str) -> dict[str, Any]:
+def _read(path: Path, label_sets: list[str]) -> dict[str, Any]:
     try:
-        reading = read_photograph(path.read_bytes(), label_set=label_set)
+        reading = read_photograph(path.read_bytes(), label_sets=label_sets)
     except ImageDecodeError as error:
         return {"path": str(path), "error": str(error), **NOT_READ}
     except OSError as error:
@@ -58,13 +64,15 @@ def _lines(result: dict[str, Any]) -> list[str]:
     found = result["faces_found"]
     return [
         f"{result['path']}: {found or 'no'} face{'' if found == 1 else 's'}",
-        *(_face_line(face) for face in result["faces"]),
+        *(_face_line(face, reading) for face in result["faces"] for reading in face["readings"]),
     ]
 
 
-def _face_line(face: dict[str, Any]) -> str:
+def _face_line(face: dict[str, Any], reading: dict[str, Any]) -> str:
     x, y, w, h = (round(side) for side in face["box"])
-    best = sorted(face["probabilities"].items(), key=lambda pair: -pair[1])
-    percentages = ", ".join(f"{slug} {share:.0%}" for slug, share in best)
-    doubt = (face["quality"]["unreadable"] or "unsure").replace("_", " ") if face["unsure"] else ""
+    best = sorted(reading["probabilities"].items(), key=lambda pair: -pair[1])
+    # Of two, one percentage says both.
+    told = best[:1] if len(best) == 2 else best
+    percentages = ", ".join(f"{slug} {share:.0%}" for slug, share in told)
+    doubt = (face["quality"]["unreadable"] or "unsure").replace("_", " ") if reading["unsure"] else ""
     return f"  {w} × {h} at {x}, {y}: {percentages}{f'  ({doubt})' if doubt else ''}"

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from classifier import pipeline
 from classifier.models import Upload
-from tests.factories import make_active_model
+from tests.factories import make_active_model, make_label_set
 from tests.photographs import astronaut, grace_hopper
 
 PREDICTIONS = "/api/v1/predictions/"
@@ -58,10 +58,12 @@ def test_other_keys_and_none_store_anew(api: Client) -> None:
 
 
 def test_a_key_that_came_with_something_else_is_refused(api: Client) -> None:
+    make_label_set("happy-sad")
     send(api)
-    for other in ({"content": grace_hopper()}, {"consent": "true"}, {"label_set": "expressions"}):
+    for other in ({"content": grace_hopper()}, {"consent": "true"}, {"label_set": "happy-sad"}):
         answer = send(api, **other)
         assert (answer.status_code, answer.json()["type"]) == (422, "/api/problems/#idempotency-key-reused")
+    assert send(api, label_set="expressions").status_code == 201, "what it is without being said"
     assert Upload.objects.count() == 1
 
 
