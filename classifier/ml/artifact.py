@@ -13,6 +13,8 @@ CARD_FORMAT = 1
 REQUIRED = ("format", "sha256", "label_set", "labels", "estimator", "preprocessing", "threshold")
 TESTED_ON = "curated test split"
 """What a card made by `retrain` calls the faces that its model and the active one were both measured on."""
+LEFT_OUT = "cross-validation"
+"""What such a card calls the faces that were left out in turn, each read by a model that had not seen it."""
 LABELS = "labels"
 """The key of the ONNX file's metadata that holds the labels, one a line."""
 

@@ -8,7 +8,7 @@ import lzma
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -38,7 +38,8 @@ class FaceSet:
 
     images: (N, S, S) uint8, gray. labels: (N,) int64. votes: (N, K) float32, how many annotators chose
     each class (all zero where nobody did). names: the K classes in order. majority: (N,) int64, the class
-    that FER+'s annotators agree on, -1 where they don't; None where there are no votes.
+    that FER+'s annotators agree on, -1 where they don't; None where there are no votes. stored: (N,) the
+    crops before they became `images`, uint8 (H, W) or (H, W, 3) RGB; None where nobody needs them.
     """
 
     images: NDArray[np.uint8]
@@ -46,13 +47,22 @@ class FaceSet:
     votes: NDArray[np.float32]
     names: tuple[str, ...]
     majority: NDArray[np.int64] | None = None
+    stored: NDArray[np.object_] | None = None
+
+    @property
+    def crops(self) -> NDArray[Any]:
+        """What a classifier is given."""
+        return self.images if self.stored is None else self.stored
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> FaceSet:
         majority = None if self.majority is None else self.majority[chosen]
-        return FaceSet(self.images[chosen], self.labels[chosen], self.votes[chosen], self.names, majority)
+        stored = None if self.stored is None else self.stored[chosen]
+        return FaceSet(
+            self.images[chosen], self.labels[chosen], self.votes[chosen], self.names, majority, stored
+        )
 
     def digests(self) -> list[str]:
         """SHA-256 of each image or of its mirror image, whichever bytes sort first: equal for duplicates."""

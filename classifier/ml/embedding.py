@@ -115,14 +115,17 @@ class FaceEmbedding(TransformerMixin, BaseEstimator):
         for name, start, end, (mean, matrix) in zip(
             FEATURES, np.cumsum([0, *widths]), np.cumsum(widths), self.projections_, strict=False
         ):
-            part = _slice(graph, "features", start, end)
+            part = slice_of(graph, "features", start, end)
             if name == "descriptors":
                 part = self._bag(graph, part)
             parts.append(graph.add("MatMul", part, graph.constant(matrix)))
             parts[-1] = graph.add("Sub", parts[-1], graph.constant(mean @ matrix))
-        width = sum(matrix.shape[1] for _, matrix in self.projections_)
         graph.nodes.append(helper.make_node("Concat", parts, ["embedding"], axis=1))
-        return graph.to_bytes(given=("features", sum(widths)), told=("embedding", width))
+        return graph.to_bytes(given=("features", sum(widths)), told=("embedding", self.width_))
+
+    @property
+    def width_(self) -> int:
+        return sum(matrix.shape[1] for _, matrix in self.projections_)
 
     def _codebook(
         self, faces: NDArray[np.uint8], size: int, rng: np.random.Generator
@@ -147,7 +150,7 @@ class FaceEmbedding(TransformerMixin, BaseEstimator):
         bags = []
         for size, (cell, codebook) in enumerate(zip(DESCRIPTORS, self.codebooks_, strict=True)):
             start, end = ONE_SIZE[size] * features.DESCRIPTOR, ONE_SIZE[size + 1] * features.DESCRIPTOR
-            rows = _slice(graph, descriptors, start, end)
+            rows = slice_of(graph, descriptors, start, end)
             rows = graph.add("Reshape", rows, graph.constant(np.array([0, -1, features.DESCRIPTOR])))
             near = _nearness(graph, rows, *codebook)
             pooled = graph.add("MatMul", graph.constant(_pooling(features.descriptors_a_side(cell))), near)
@@ -179,7 +182,8 @@ def _chunks(faces: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield faces[start : start + CHUNK]
 
 
-def _slice(graph: Graph, tensor: str, start: int, end: int) -> str:
+def slice_of(graph: Graph, tensor: str, start: int, end: int) -> str:
+    """The columns from `start` up to `end`."""
     bounds: Sequence[int] = (start, end, 1)
     return graph.add("Slice", tensor, *(graph.constant(np.array([bound])) for bound in bounds))
 

@@ -26,6 +26,7 @@ from .dataset import FaceSet, duplicates_of, join, near_duplicates_of, read_fer2
 from .diagrams import draw_confusion, draw_reliability
 from .metrics import measure
 from .preprocessing import CROP_SIDE
+from .realign import realigned
 from .runtime import Classifier
 
 # What the median of a latency is taken over, at the least.
@@ -62,24 +63,28 @@ def evaluate(
     votes: Path | None = None,
     usage: str | None = None,
     plots: Path | None = None,
+    as_cut: bool = False,
 ) -> dict[str, Any]:
     """Everything that is to be known of an artifact, as plain JSON; the figures of `data` at the top.
 
+    The faces are aligned first, as those of photographs are; `as_cut`: they are not.
     `fer_plus` has those against FER+'s majority; `deduplicated`, there and at the top, those without the
     faces that are also among the file's Training rows (None where there are no such rows). Draws two diagrams
     into the folder `plots`. Raises ArtifactError, ValueError and OSError, each with a sentence.
     """
     classifier = Classifier.load(artifact, card)
     faces, training = _read(data, classifier, votes=votes, usage=usage)
+    doubles, fresh = _duplicates(faces, training) if training else (None, None)
+    sha256 = faces.digest()
+    faces = faces if as_cut else realigned(faces)
     answers = classifier.predict(faces.images)
     if bad := int((~np.isfinite(answers)).any(axis=1).sum()):
         raise ArtifactError(f"The artifact answers with NaN or infinity for {bad} of {len(faces)} faces.")
-    doubles, fresh = _duplicates(faces, training) if training else (None, None)
     told = _score(classifier, faces, answers, fresh)
     told |= {
         "fer_plus": _score_by_votes(classifier, faces, answers, fresh),
         "duplicates_of_training": doubles,
-        "data": {"path": str(data), "sha256": faces.digest()},
+        "data": {"path": str(data), "sha256": sha256, "aligned": not as_cut},
         "artifact": {key: card[key] for key in ("label_set", "labels", "estimator", "sha256")},
         "latency": {f"batch_{count}": latency(classifier, count) for count in (1, 32)},
     }
@@ -122,7 +127,7 @@ def _read(
     if data.is_dir():
         if votes or usage:
             raise ValueError(f"{data} is a folder: it has neither FER+ votes nor a Usage")
-        return read_folder(data, names=classifier.labels, side=classifier.preprocessing.side), None
+        return read_folder(data, names=classifier.labels, side=CROP_SIDE), None
     splits = read_fer2013(data, votes=votes)
     chosen = usage or ("PublicTest" if "PublicTest" in splits else None)
     if chosen and chosen not in splits:
@@ -203,6 +208,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv: score by its majority too")
     parser.add_argument("--usage", help="which rows; default PublicTest where there are such, else all")
+    parser.add_argument("--as-cut", action="store_true", help="do not align the faces first")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw confusion.png and reliability.png")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -227,6 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
             votes=given.votes,
             usage=given.usage,
             plots=given.plots,
+            as_cut=given.as_cut,
         )
     except (OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")

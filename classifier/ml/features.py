@@ -6,6 +6,7 @@ Each function takes (N, 48, 48) uint8 gray faces and returns (N, D) float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,9 @@ import pywt
 from numpy.typing import NDArray
 
 SIDE = 48
+
+# A flat face has no contrast to normalise; this keeps it near zero instead of amplifying its noise.
+MIN_STD = 4.0
 
 ORIENTATIONS = 8
 _ANGLES = np.arange(ORIENTATIONS) * 2 * np.pi / ORIENTATIONS
@@ -30,7 +34,7 @@ LBP_GRID = 6
 
 
 def orientation_maps(face: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(48, 48) to (48, 48, 8): at each pixel, the gradient's length spread over eight directions.
+    """(S, S) to (S, S, 8): at each pixel, the gradient's length spread over eight directions.
 
     The share of a direction is the cube of the cosine of the angle to it, nothing beyond 90°.
     """
@@ -87,17 +91,26 @@ def hog(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Dalal & Triggs, "Histograms of Oriented Gradients", CVPR 2005; with eight signed orientations.
     """
-    return np.stack([_hog(orientation_maps(face)) for face in faces])
+    return np.stack([histograms(orientation_maps(face), HOG_CELLS) for face in faces])
 
 
-def _hog(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+def histograms(maps: NDArray[np.float32], sizes: Sequence[int]) -> NDArray[np.float32]:
+    """(S, S, 8) maps to one row, with cells of each of `sizes`, which divide S."""
     parts = []
-    for cell in HOG_CELLS:
-        count = SIDE // cell
+    for cell in sizes:
+        count = len(maps) // cell
         cells = maps.reshape(count, cell, count, cell, ORIENTATIONS).sum(axis=(1, 3))
         blocks = np.concatenate([cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]], axis=-1)
         parts.append(np.minimum(_unit(blocks.reshape(-1, 4 * ORIENTATIONS), 16.0), 0.25).ravel())
     return np.concatenate(parts)
+
+
+def standardized(faces: NDArray[Any]) -> NDArray[np.float32]:
+    """(N, S, S), 0 to 255, each with mean 0 and deviation 1."""
+    pixels = faces.astype(np.float32)
+    mean = pixels.mean(axis=(1, 2), keepdims=True)
+    deviation = pixels.std(axis=(1, 2), keepdims=True)
+    return (pixels - mean) / np.maximum(deviation, MIN_STD)
 
 
 def wavelets(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -105,9 +118,7 @@ def wavelets(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Mallat, "A Theory for Multiresolution Signal Decomposition", PAMI 1989; with biorthogonal 2.2 splines.
     """
-    pixels = faces.astype(np.float32)
-    pixels -= pixels.mean(axis=(1, 2), keepdims=True)
-    pixels /= np.maximum(pixels.std(axis=(1, 2), keepdims=True), 4.0)
+    pixels = standardized(faces)
     coarse, *_ = pywt.wavedec2(pixels, WAVELET, mode="periodization", level=1)
     picture, details = pywt.dwt2(coarse, WAVELET, mode="periodization")
     return np.concatenate([part.reshape(len(faces), -1) for part in (picture, *details)], axis=1)

@@ -14,30 +14,47 @@ from .dataset import FaceSet, leaks
 from .preprocessing import Preprocessing
 
 GRAY = Preprocessing(side=48)
+FEW = 2000
+"""A dataset of at most so many examples is read with its crops as they are stored, 75 MB of them, and the
+features are chosen for it. With more, those are the dense words of `FaceEmbedding`."""
 
 
 @dataclass(frozen=True)
 class Frozen:
     """All examples of one dataset version, whatever they are for.
 
-    splits, groups: (N,), "train", "validation" or "test" of each, and which it belongs with. sha256: of the
-    file.
+    splits, groups, digests: (N,), "train", "validation" or "test" of each, which it belongs with, and what it
+    is known by. sha256: of the file.
     """
 
     faces: FaceSet
     splits: NDArray[np.str_]
     groups: NDArray[np.str_]
+    digests: NDArray[np.str_]
     sha256: str
+
+    @property
+    def few(self) -> bool:
+        return self.faces.stored is not None
 
     def only(self, *splits: str) -> tuple[FaceSet, NDArray[np.str_]]:
         """The faces of these splits, and their groups."""
         chosen = np.isin(self.splits, splits)
         return self.faces.take(chosen), self.groups[chosen]
 
+    def digests_of(self, *splits: str) -> NDArray[np.str_]:
+        return self.digests[np.isin(self.splits, splits)]
+
     def without_leaks(self) -> Frozen:
         """Less what is not for testing and shows a test image."""
         kept = ~leaks(self.faces, self.splits)
-        return replace(self, faces=self.faces.take(kept), splits=self.splits[kept], groups=self.groups[kept])
+        return replace(
+            self,
+            faces=self.faces.take(kept),
+            splits=self.splits[kept],
+            groups=self.groups[kept],
+            digests=self.digests[kept],
+        )
 
 
 def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
@@ -46,37 +63,47 @@ def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path, columns=["label", "split", "group", "votes"])
+        table = parquet.read_table(path, columns=["label", "split", "group", "digest", "votes"])
         counted = json.loads((table.schema.metadata or {}).get(b"labels", b"[]"))
         pixels = parquet.ParquetFile(path)
-        images = [
-            _gray(row)
+        few = table.num_rows <= FEW
+        crops = [
+            _crop(row) if few else GRAY.gray([_crop(row)])[0]
             for batch in pixels.iter_batches(1000, columns=["height", "width", "channels", "pixels"])
             for row in batch.to_pylist()
         ]
     except pa.ArrowException as error:
         raise ValueError(f"{path.name} is no frozen dataset: {error}") from error
-    labels, splits, groups = (np.array(table[name].to_pylist()) for name in ("label", "split", "group"))
+    columns = ("label", "split", "group", "digest")
+    labels, splits, groups, digests = (np.array(table[name].to_pylist()) for name in columns)
     if unknown := sorted(set(labels) - set(names)):
         raise ValueError(f"{path.name} has examples of {', '.join(unknown)}; the labels are {names}")
     votes = np.zeros((len(labels), len(names)), np.float32)
     if len(counted):
-        columns = [counted.index(name) if name in counted else -1 for name in names]
+        places = [counted.index(name) if name in counted else -1 for name in names]
         told = np.array([[*row, 0] for row in table["votes"].to_pylist()], np.float32)
-        votes = told.reshape(len(labels), -1)[:, columns]
+        votes = told.reshape(len(labels), -1)[:, places]
+    images = GRAY.gray(crops) if crops else np.zeros((0, GRAY.side, GRAY.side), np.uint8)
     faces = FaceSet(
-        np.stack(images) if images else np.zeros((0, GRAY.side, GRAY.side), np.uint8),
+        images,
         np.array([names.index(label) for label in labels], np.int64),
         votes,
         names,
+        stored=_one_by_one(crops) if few else None,
     )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Frozen(faces, splits, groups, digest)
+    return Frozen(faces, splits, groups, digests, digest)
 
 
-def _gray(row: dict[str, object]) -> NDArray[np.uint8]:
+def _crop(row: dict[str, object]) -> NDArray[np.uint8]:
     height, width, channels, pixels = (row[name] for name in ("height", "width", "channels", "pixels"))
     shape = (height, width) if channels == 1 else (height, width, channels)
-    array = np.frombuffer(pixels, np.uint8).reshape(shape)  # type: ignore[call-overload]
-    return GRAY.gray(array[None])[0]
+    return np.frombuffer(pixels, np.uint8).reshape(shape)  # type: ignore[call-overload]
+
+
+def _one_by_one(crops: list[NDArray[np.uint8]]) -> NDArray[np.object_]:
+    """(N,): they may be of different sizes."""
+    array = np.empty(len(crops), np.object_)
+    array[:] = crops
+    return array

@@ -37,7 +37,7 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
         shares = (y[:, None] == self.classes_).astype(np.float64) if y.ndim == 1 else y.astype(np.float64)
         self.centres_ = X[np.sort(rng.permutation(len(X))[: self.centres])]
-        self.gamma_ = self.gamma / _median_squared_distance(self.centres_[:2000])
+        self.gamma_ = self.gamma / median_squared_distance(self.centres_[:2000])
         self.intercept_ = shares.mean(axis=0)
         normal, right = self._penalty(), np.zeros((len(self.centres_), shares.shape[1]))
         for start, kernel in self._kernels(X):
@@ -72,14 +72,14 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
         return answers
 
     def _kernel(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.exp(-self.gamma_ * _squared_distances(X, self.centres_))
+        return np.exp(-self.gamma_ * squared_distances(X, self.centres_))
 
 
-def _squared_distances(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+def squared_distances(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = (rows * rows).sum(axis=1)[:, None] + (others * others).sum(axis=1)
     return np.maximum(lengths - 2 * rows @ others.T, 0)
 
 
-def _median_squared_distance(rows: NDArray[np.float32]) -> float:
-    found = _squared_distances(rows, rows)
+def median_squared_distance(rows: NDArray[np.float32]) -> float:
+    found = squared_distances(rows, rows)
     return float(np.median(found[np.triu_indices(len(rows), 1)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +19,10 @@ INTENDED_USE = (
     "or in education (EU AI Act, Article 5(1)(f)). The labels are a crowd's opinion of web pictures; "
     "the recall of each label is under metrics."
 )
+NAMING = (
+    "Tells some people apart by their faces, which is biometric identification, for this purpose alone: "
+    "“{purpose}” Whoever is none of them is told for one of them."
+)
 LIBRARIES = ("keras", "numpy", "onnxruntime", "scikit-learn", "tensorflow")
 
 
@@ -31,24 +36,34 @@ def calibrated_card(
     temperature: float,
 ) -> dict[str, Any]:
     """All that serving needs. The threshold is read off the artifact itself, on the faces of `held`."""
-    card: dict[str, Any] = {
-        "format": artifacts.CARD_FORMAT,
-        "sha256": artifacts.sha256(artifact),
-        "label_set": label_set,
-        "labels": list(held.names),
-        "estimator": estimator,
-        "preprocessing": preprocessing.to_card(),
-        "threshold": 0.0,
-        "calibration": {"method": "temperature", "temperature": round(temperature, 4), "faces": len(held)},
-    }
-    card["threshold"] = choose_threshold(Classifier.load(artifact, card).predict(held.images), held.labels)
+    card = serving_card(
+        artifact, label_set=label_set, labels=held.names, estimator=estimator, preprocessing=preprocessing
+    )
+    card["calibration"] |= {"temperature": round(temperature, 4), "faces": len(held)}
+    card["threshold"] = choose_threshold(Classifier.load(artifact, card).predict(held.crops), held.labels)
     return card
 
 
-def provenance(dataset: dict[str, Any]) -> dict[str, Any]:
-    """What it learned from, and with what software."""
+def serving_card(
+    artifact: bytes, *, label_set: str, labels: Sequence[str], estimator: str, preprocessing: Preprocessing
+) -> dict[str, Any]:
+    """What can be said before it is calibrated: the threshold is 0."""
     return {
-        "intended_use": INTENDED_USE,
+        "format": artifacts.CARD_FORMAT,
+        "sha256": artifacts.sha256(artifact),
+        "label_set": label_set,
+        "labels": list(labels),
+        "estimator": estimator,
+        "preprocessing": preprocessing.to_card(),
+        "threshold": 0.0,
+        "calibration": {"method": "temperature"},
+    }
+
+
+def provenance(dataset: dict[str, Any], *, purpose: str = "") -> dict[str, Any]:
+    """What it learned from, and with what software. purpose: what for, where it tells people apart."""
+    return {
+        "intended_use": NAMING.format(purpose=purpose.strip()) if purpose else INTENDED_USE,
         "dataset": dataset,
         "environment": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     }
@@ -67,5 +82,5 @@ def of_fer2013(training: FaceSet, *, voted: bool) -> dict[str, Any]:
 
 def figures_of(artifact: bytes, card: dict[str, Any], test: FaceSet) -> dict[str, Any]:
     """How good it is on faces that it has not seen."""
-    answers = Classifier.load(artifact, card).predict(test.images)
+    answers = Classifier.load(artifact, card).predict(test.crops)
     return measure(answers, test.labels, test.names, threshold=card["threshold"])

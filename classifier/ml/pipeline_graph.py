@@ -14,20 +14,17 @@ from sklearn.pipeline import Pipeline
 
 from .embedding import OPSET, Graph
 from .kernel_machine import KernelMachine
+from .support_vectors import SupportVectorMachine
 
 # Matrices of so many numbers are stored, and multiplied by, in 8 bits.
 LARGE = 50_000
 
 
 def export_onnx(pipeline: Pipeline, *, temperature: float) -> bytes:
-    """From `features.extract` to probabilities, the large matrices in 8 bits."""
+    """From the features, as the model card's preprocessing gives them, to probabilities."""
     embedding, classifier = pipeline["embedding"], pipeline["classifier"]
     classes = len(classifier.classes_)
-    head = (
-        _kernel_graph(classifier)
-        if isinstance(classifier, KernelMachine)
-        else _scikit_learn_graph(classifier, sum(embedding.components))
-    )
+    head = _head(classifier, embedding.width_)
     end = Graph("softmax")
     told = end.add("Mul", "scores", end.constant(np.float32(1 / temperature)))
     end.nodes.append(helper.make_node("Softmax", [told], ["answer"], axis=1))
@@ -36,14 +33,32 @@ def export_onnx(pipeline: Pipeline, *, temperature: float) -> bytes:
     return _in_bytes(whole)
 
 
-def _kernel_graph(machine: KernelMachine) -> bytes:
+def _head(classifier: ClassifierMixin, width: int) -> bytes:
+    """From `embedding` to `scores`."""
+    if isinstance(classifier, SupportVectorMachine) and classifier.gamma_ is None:
+        return _linear_graph(classifier)
+    if isinstance(classifier, KernelMachine | SupportVectorMachine):
+        return _kernel_graph(classifier)
+    return _scikit_learn_graph(classifier, width)
+
+
+def _linear_graph(machine: SupportVectorMachine) -> bytes:
+    """From `embedding` to `scores`: `decision_function`."""
+    graph = Graph("linear")
+    answer = graph.add("MatMul", "embedding", graph.constant(machine.weights_))
+    graph.nodes.append(helper.make_node("Add", [answer, graph.constant(machine.intercept_)], ["scores"]))
+    return graph.to_bytes(given=("embedding", len(machine.weights_)), told=("scores", len(machine.classes_)))
+
+
+def _kernel_graph(machine: KernelMachine | SupportVectorMachine) -> bytes:
     """From `embedding` to `scores`: `decision_function`."""
     graph = Graph("kernel")
     centres = machine.centres_
     products = graph.add("MatMul", "embedding", graph.constant(-2 * centres.T))
     lengths = graph.add("ReduceSumSquare", "embedding", graph.constant(np.array([1])), keepdims=1)
     squared = graph.add("Add", graph.add("Add", products, lengths), graph.constant((centres**2).sum(axis=1)))
-    near = graph.add("Mul", graph.add("Relu", squared), graph.constant(np.float32(-machine.gamma_)))
+    gamma = graph.constant(np.float32(machine.gamma_ or 0))
+    near = graph.add("Neg", graph.add("Mul", graph.add("Relu", squared), gamma))
     answer = graph.add("MatMul", graph.add("Exp", near), graph.constant(machine.coef_))
     graph.nodes.append(helper.make_node("Add", [answer, graph.constant(machine.intercept_)], ["scores"]))
     return graph.to_bytes(given=("embedding", centres.shape[1]), told=("scores", len(machine.classes_)))
@@ -89,11 +104,15 @@ def _in_bytes(model: onnx.ModelProto) -> bytes:
         for node in model.graph.node
         if node.op_type == "MatMul" and sizes.get(node.input[1], 0) >= LARGE
     ]
+    if not large:
+        serialized: bytes = model.SerializeToString()
+        return serialized
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         quantize_dynamic(
             model,
             path,
+            op_types_to_quantize=["MatMul"],
             nodes_to_quantize=large,
             per_channel=True,
             reduce_range=True,

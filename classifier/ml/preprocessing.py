@@ -5,6 +5,7 @@ The model card names the recipe (`Preprocessing`), so that an artifact carries i
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,40 +13,56 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import FEATURES, SIDE, extract
+from . import crop_features
+from .features import FEATURES, SIDE, extract, standardized
+
+Crops = Sequence[NDArray[np.uint8]] | NDArray[Any]
 
 CROP_SIDE = 112
 """Side of the canonical crop, in pixels, that `vision.align` makes."""
 
-# A flat crop has no contrast to normalise; this keeps it near zero instead of amplifying its noise.
-MIN_STD = 4.0
-
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Gray, shrunk to `side` × `side` by area; then what the estimator takes.
+    """Gray, shrunk to `side` × `side` by area; then what the estimator takes. In RGB, the crop as it is.
 
-    features: names from `features.FEATURES`; without any, the pixels, each image standardised to mean 0 and
-    deviation 1. Features are of faces of 48 × 48.
+    features: names from `features.FEATURES`, of gray faces of 48 × 48, or from `crop_features.FEATURES`, of
+    crops in RGB, whose `side` is CROP_SIDE; without any, the pixels, each image standardised to mean 0 and
+    deviation 1.
     """
 
     side: int = 48
     features: tuple[str, ...] = ()
+    color: str = "gray"
 
     def to_card(self) -> dict[str, Any]:
-        recipe = {"side": self.side, "color": "gray"}
+        recipe = {"side": self.side, "color": self.color}
         return recipe | ({"features": list(self.features)} if self.features else {"normalize": "per-image"})
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Preprocessing:
         """Raises ValueError for a recipe that this code does not know."""
-        known = cls(int(card.get("side", 0)), tuple(card.get("features", ())))
-        wrong_side = known.side != SIDE if known.features else known.side < 1
-        if wrong_side or set(known.features) - set(FEATURES) or known.to_card() != card:
+        known = cls(int(card.get("side", 0)), tuple(card.get("features", ())), str(card.get("color")))
+        if known.to_card() != card or not known._possible:
             raise ValueError(f"This preprocessing is not known here: {card}")
         return known
 
-    def gray(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    @property
+    def _possible(self) -> bool:
+        if self.color == "rgb":
+            return self.side == CROP_SIDE and bool(self.features) and self._are_among(crop_features.FEATURES)
+        sided = self.side == SIDE if self.features else self.side >= 1
+        return self.color == "gray" and sided and self._are_among(FEATURES)
+
+    def _are_among(self, known: Container[str]) -> bool:
+        return all(name in known for name in self.features)
+
+    @property
+    def width(self) -> int:
+        """How many numbers a crop becomes."""
+        return int(np.prod(self(np.zeros((1, self.side, self.side), np.uint8)).shape))
+
+    def gray(self, crops: Crops) -> NDArray[np.uint8]:
         """(N, S, S, 3) uint8 RGB or (N, S, S) uint8 gray, of any S, to (N, side, side) uint8."""
         return np.stack([self._gray_one(crop) for crop in crops])
 
@@ -57,12 +74,11 @@ class Preprocessing:
 
     def standardize(self, gray: NDArray[Any]) -> NDArray[np.float32]:
         """(N, side, side), 0 to 255, to (N, side, side, 1) float32."""
-        images = gray.astype(np.float32)
-        mean = images.mean(axis=(1, 2), keepdims=True)
-        std = images.std(axis=(1, 2), keepdims=True)
-        return ((images - mean) / np.maximum(std, MIN_STD))[..., None]
+        return standardized(gray)[..., None]
 
-    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S, 3) or (N, S, S) uint8 to (N, side, side, 1) float32, or to (N, D) with features."""
+    def __call__(self, crops: Crops) -> NDArray[np.float32]:
+        """(N, side, side, 1) float32 of N uint8 crops, (S, S, 3) or (S, S); with features, (N, D)."""
+        if self.color == "rgb":
+            return crop_features.extract(crops, self.features)
         gray = self.gray(crops)
         return extract(gray, self.features) if self.features else self.standardize(gray)

@@ -30,6 +30,7 @@ from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .pipeline_graph import export_onnx
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
+from .realign import realigned
 from .search import family_of, search
 
 
@@ -106,7 +107,8 @@ def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe, tell:
     began = time.monotonic()
     splits = read_fer2013(data, votes=votes)
     test = splits["PublicTest"]
-    training, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
+    cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
+    training, held, test = realigned(cut), realigned(held), realigned(test)
     pipeline, table = search(
         training,
         embedding=FaceEmbedding(words=recipe.words, seed=recipe.seed),
@@ -118,7 +120,7 @@ def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe, tell:
     )
     fit(pipeline, training, recipe=recipe, tell=tell)
     artifact, card = build_artifact(pipeline, held, label_set="expressions")
-    card |= provenance(of_fer2013(training, voted=votes is not None))
+    card |= provenance(of_fer2013(cut, voted=votes is not None))
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "cross_validation": table,

@@ -6,7 +6,9 @@ on its standard output (see `progress.Tell`), and leaves in FOLDER
 
     candidate.onnx, candidate.json   the artifact and its model card
     result.json                      how it was chosen, how long it took, milliseconds for each face
-    test.npz                         labels, candidate and champion: (N,) int64 and (N, K) float32
+    test.npz                         labels, candidate and champion: (N,) int64 and (N, K) float32; where the
+                                     features were chosen, left_labels and left_out, too: what was answered in
+                                     cross-validation for faces that had been left out
 
 It ends with 3 where there is nothing that it could train on, and says why in its last line. When its standard
 input is closed, because whoever started it is gone, it ends too.
@@ -32,6 +34,7 @@ from .dataset import FaceSet
 from .evaluate import latency
 from .fine_tuning import choose_worth, fine_tune
 from .frozen import Frozen, read_frozen
+from .metrics import measure
 from .model_card import figures_of, provenance
 from .preprocessing import Preprocessing
 from .progress import Tell
@@ -43,6 +46,7 @@ FOLDS = 3
 # For calibration alone: a share of the groups, larger where there are few faces.
 HELD_OUT, MOST_HELD_OUT, ENOUGH_HELD_OUT = 0.06, 0.2, 200
 MANY, SMALL_CODEBOOK = 5000, 48
+MISTAKES_TOLD = 60
 
 
 class RefusedError(Exception):
@@ -58,6 +62,7 @@ class Request:
     """What is asked: see `manage.py retrain`. examples, active: paths; labels: the set's, in order.
 
     estimator: one of FAMILIES, "cnn" or "auto". start: "active" teaches the last layer of the active CNN.
+    purpose: what for, where the labels are people.
     """
 
     examples: str
@@ -70,16 +75,33 @@ class Request:
     grid: str = "small"
     seed: int = 0
     dask: str | None = None
+    purpose: str = ""
 
 
 @dataclass(frozen=True)
 class Material:
-    """choosing: for cross-validation. learning: what is learned from in the end. held: for calibration."""
+    """choosing: for cross-validation. learning: what is learned from in the end. held: for calibration.
 
+    known: all that is not for testing. Of few examples (see `frozen.FEW`) it is for all three, but for a CNN.
+    """
+
+    few: bool
+    known: FaceSet
+    known_groups: NDArray[np.str_]
+    known_digests: NDArray[np.str_]
     choosing: FaceSet
     choosing_groups: NDArray[np.str_]
     learning: FaceSet
     held: FaceSet
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What was answered in cross-validation for faces that had been left out: (N, K) float32."""
+
+    faces: FaceSet
+    digests: NDArray[np.str_]
+    answers: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -88,6 +110,7 @@ class Trained:
     card: dict[str, Any]
     parameters: dict[str, Any]
     cross_validation: list[dict[str, Any]]
+    left_out: LeftOut | None = None
 
 
 def run(folder: Path, *, tell: Tell) -> None:
@@ -97,20 +120,27 @@ def run(folder: Path, *, tell: Tell) -> None:
     tell(stage="read", done=0, total=1)
     everything = read_frozen(Path(request.examples), names=tuple(request.labels))
     frozen = everything.without_leaks()
-    left_out = len(everything.faces) - len(frozen.faces)
+    lost = len(everything.faces) - len(frozen.faces)
     test, _groups = frozen.only("test")
     material = _material(frozen, request)
-    told = f"{len(material.learning)} faces to learn from"
-    if left_out:
-        told += f"; {left_out} show a test image, and are left out"
-    tell(stage="read", done=1, total=1, log=told)
+    line = f"{len(material.known if frozen.few else material.learning)} faces to learn from"
+    if lost:
+        line += f"; {lost} show a test image, and are left out"
+    tell(stage="read", done=1, total=1, log=line)
     trained = _train(request, material, folder=folder, tell=tell)
     tell(stage="evaluate", done=0, total=1)
-    card = trained.card | provenance(_dataset(frozen, request) | {"left_out": left_out})
+    card = trained.card | provenance(_dataset(frozen, request) | {"left_out": lost}, purpose=request.purpose)
     card["metrics"] = {artifacts.TESTED_ON: figures_of(trained.artifact, card, test)}
+    if trained.left_out:
+        card["metrics"][artifacts.LEFT_OUT] = _figures(trained.left_out, card)
     card["training"] = trained.parameters | {"cross_validation": trained.cross_validation}
     artifacts.write(folder, "candidate", trained.artifact, card)
-    took = _compare(folder, request, test)
+    told, took = _compare(folder, request, test)
+    mistakes = list_mistakes(told["candidate"], test, frozen.digests_of("test"), where="test")
+    if left := trained.left_out:
+        told |= {"left_labels": left.faces.labels, "left_out": left.answers}
+        mistakes += list_mistakes(left.answers, left.faces, left.digests, where="left_out")
+    np.savez(folder / "test.npz", **told)  # type: ignore[arg-type]
     result = {
         "estimator": card["estimator"],
         "parameters": trained.parameters,
@@ -118,9 +148,14 @@ def run(folder: Path, *, tell: Tell) -> None:
         "environment": card["environment"],
         "latency_ms": took,
         "seconds": round(time.monotonic() - began, 1),
+        "mistakes": mistakes,
     }
     (folder / "result.json").write_text(json.dumps(result, indent=1), "utf-8")
     tell(stage="evaluate", done=1, total=1)
+
+
+def _figures(left: LeftOut, card: dict[str, Any]) -> dict[str, Any]:
+    return measure(left.answers, left.faces.labels, left.faces.names, threshold=card["threshold"])
 
 
 def _material(frozen: Frozen, request: Request) -> Material:
@@ -128,11 +163,22 @@ def _material(frozen: Frozen, request: Request) -> Material:
     choosing, choosing_groups = frozen.only("train")
     everything, groups = frozen.only("train", "validation")
     _check(choosing, request)
+    if frozen.few:
+        _check_groups(everything, groups)
     if not np.any(frozen.splits == "test"):
         raise RefusedError("no_test", "The dataset has no test split, so nothing could be measured.")
     share = min(MOST_HELD_OUT, max(HELD_OUT, ENOUGH_HELD_OUT / len(everything)))
     held = np.isin(groups, _some_groups(everything.labels, groups, share=share, seed=request.seed))
-    return Material(choosing, choosing_groups, everything.take(~held), everything.take(held))
+    return Material(
+        few=frozen.few,
+        known=everything,
+        known_groups=groups,
+        known_digests=frozen.digests_of("train", "validation"),
+        choosing=choosing,
+        choosing_groups=choosing_groups,
+        learning=everything.take(~held),
+        held=everything.take(held),
+    )
 
 
 def _check(faces: FaceSet, request: Request) -> None:
@@ -148,6 +194,14 @@ def _check(faces: FaceSet, request: Request) -> None:
         raise RefusedError("unknown", f"There is no estimator {request.estimator!r}.")
 
 
+def _check_groups(faces: FaceSet, groups: NDArray[np.str_]) -> None:
+    """Of each label something must be left to learn from, when some is left out."""
+    for place in np.unique(faces.labels):
+        if len(np.unique(groups[faces.labels == place])) < 2:
+            alike = f"All examples of {faces.names[place]} are nearly one picture; it needs others."
+            raise RefusedError("too_few", alike)
+
+
 def _some_groups(
     labels: NDArray[np.int64], groups: NDArray[np.str_], *, share: float, seed: int
 ) -> NDArray[np.str_]:
@@ -159,57 +213,106 @@ def _some_groups(
 
 def _train(request: Request, material: Material, *, folder: Path, tell: Tell) -> Trained:
     """The family that was asked for; of "auto", the one that is best by cross-validation."""
-    table: list[dict[str, Any]] = []
-    network = None
-    if request.estimator in {"cnn", "auto"}:
-        network = _FineTuned(request) if request.start == "active" else _FromScratch(request, folder)
-        if request.estimator == "cnn":
-            return network.train(material, tell=tell)
-    pipeline, table = _search(request, material, tell=tell)
+    network = _network(request, material, folder)
+    if network and request.estimator == "cnn":
+        return network.train(material, tell=tell)
+    families = tuple(FAMILIES) if request.estimator == "auto" else (request.estimator,)
+    others = _ChosenFeatures(request) if material.few else _DenseWords(request, material)
+    table = others.search(families, material, tell=tell)
     if network:
         row = network.cross_validate(material, tell=tell)
         table = sorted([*table, row], key=lambda each: -each["accuracy"])
         if table[0]["estimator"] == "cnn":
             return replace(network.train(material, tell=tell), cross_validation=table)
-    return _fit(request, pipeline, table, material, tell=tell)
+    return replace(others.train(material, tell=tell), cross_validation=table)
 
 
-def _search(request: Request, material: Material, *, tell: Tell) -> tuple[Any, list[dict[str, Any]]]:
-    from .embedding import FaceEmbedding
-
-    recipe = _recipe(request, material)
-    return search(
-        material.choosing,
-        embedding=FaceEmbedding(words=recipe.words, seed=recipe.seed),
-        families=tuple(FAMILIES) if request.estimator == "auto" else (request.estimator,),
-        grid=request.grid,
-        folds=FOLDS,
-        at_most=recipe.searched,
-        groups=material.choosing_groups,
-        seed=request.seed,
-        dask=request.dask,
-        tell=tell,
-    )
+def _network(request: Request, material: Material, folder: Path) -> _FineTuned | _FromScratch | None:
+    if request.estimator not in {"cnn", "auto"}:
+        return None
+    if request.start == "active":
+        return _FineTuned(request)
+    # From few examples a network that begins with nothing learns nothing.
+    return None if material.few and request.estimator == "auto" else _FromScratch(request, folder)
 
 
-def _recipe(request: Request, material: Material) -> Any:
-    """A few hundred faces fill no large codebook."""
-    from . import svm
+class _ChosenFeatures:
+    """Few examples: the features are chosen with the classifier."""
 
-    recipe = svm.Recipe(grid=request.grid, folds=FOLDS, seed=request.seed)
-    return recipe if len(material.learning) >= MANY else replace(recipe, words=SMALL_CODEBOOK)
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def search(self, families: tuple[str, ...], material: Material, *, tell: Tell) -> list[dict[str, Any]]:
+        from . import small_sets
+
+        self.found = small_sets.search(
+            material.known,
+            material.known_groups,
+            families=families,
+            grid=self.request.grid,
+            seed=self.request.seed,
+            tell=tell,
+        )
+        return self.found.table
+
+    def train(self, material: Material, *, tell: Tell) -> Trained:
+        from . import small_sets
+
+        tell(stage="fit", done=0, total=1)
+        pipeline = small_sets.fit(self.found, material.known)
+        tell(stage="fit", done=1, total=1)
+        tell(stage="calibrate", done=0, total=1)
+        searched = material.known.take(self.found.chosen)
+        artifact, card = small_sets.build_artifact(
+            pipeline, self.found, searched, label_set=self.request.label_set
+        )
+        cell = self.found.cell
+        return Trained(
+            artifact,
+            card,
+            {"features": cell.features, "searched": len(searched), "seed": self.request.seed}
+            | cell.parameters,
+            self.found.table,
+            LeftOut(searched, material.known_digests[self.found.chosen], self.found.answers),
+        )
 
 
-def _fit(
-    request: Request, pipeline: Any, table: list[dict[str, Any]], material: Material, *, tell: Tell
-) -> Trained:
-    from . import svm
+class _DenseWords:
+    """Many examples: the classifier is chosen for an embedding that is learned from them."""
 
-    recipe = _recipe(request, material)
-    svm.fit(pipeline, material.learning, recipe=recipe, tell=tell)
-    tell(stage="calibrate", done=0, total=1)
-    artifact, card = svm.build_artifact(pipeline, material.held, label_set=request.label_set)
-    return Trained(artifact, card, asdict(recipe) | table[0]["parameters"], table)
+    def __init__(self, request: Request, material: Material) -> None:
+        from . import svm
+
+        self.request = request
+        recipe = svm.Recipe(grid=request.grid, folds=FOLDS, seed=request.seed)
+        # A few thousand faces fill no large codebook.
+        small = len(material.learning) < MANY
+        self.recipe = replace(recipe, words=SMALL_CODEBOOK) if small else recipe
+
+    def search(self, families: tuple[str, ...], material: Material, *, tell: Tell) -> list[dict[str, Any]]:
+        from .embedding import FaceEmbedding
+
+        self.pipeline, self.table = search(
+            material.choosing,
+            embedding=FaceEmbedding(words=self.recipe.words, seed=self.recipe.seed),
+            families=families,
+            grid=self.request.grid,
+            folds=FOLDS,
+            at_most=self.recipe.searched,
+            groups=material.choosing_groups,
+            seed=self.request.seed,
+            dask=self.request.dask,
+            tell=tell,
+        )
+        return self.table
+
+    def train(self, material: Material, *, tell: Tell) -> Trained:
+        from . import svm
+
+        svm.fit(self.pipeline, material.learning, recipe=self.recipe, tell=tell)
+        tell(stage="calibrate", done=0, total=1)
+        artifact, card = svm.build_artifact(self.pipeline, material.held, label_set=self.request.label_set)
+        return Trained(artifact, card, asdict(self.recipe) | self.table[0]["parameters"], self.table)
 
 
 class _FineTuned:
@@ -319,8 +422,10 @@ def _dataset(frozen: Frozen, request: Request) -> dict[str, Any]:
     return {"name": name, "sha256": frozen.sha256, "faces": len(frozen.faces), "counts": counts}
 
 
-def _compare(folder: Path, request: Request, test: FaceSet) -> dict[str, float | None]:
-    """Candidate and champion answer for the same faces; returns how long each takes for one."""
+def _compare(
+    folder: Path, request: Request, test: FaceSet
+) -> tuple[dict[str, NDArray[Any]], dict[str, float | None]]:
+    """What candidate and champion answer for the same faces; and how long each takes for one."""
     told: dict[str, NDArray[Any]] = {"labels": test.labels}
     took: dict[str, float | None] = {"champion": None}
     paths = {"candidate": folder / "candidate.onnx"}
@@ -328,10 +433,27 @@ def _compare(folder: Path, request: Request, test: FaceSet) -> dict[str, float |
         paths["champion"] = Path(request.active)
     for name, path in paths.items():
         classifier = Classifier.load(*artifacts.read(path))
-        told[name] = classifier.predict(test.images)
+        told[name] = classifier.predict(test.crops)
         took[name] = round(latency(classifier, 1)["with_preprocessing_ms"], 3)
-    np.savez(folder / "test.npz", **told)  # type: ignore[arg-type]
-    return took
+    return told, took
+
+
+def list_mistakes(
+    answers: NDArray[np.float32], faces: FaceSet, digests: NDArray[np.str_], *, where: str
+) -> list[dict[str, Any]]:
+    """The faces that are told for another label, the surest first; MISTAKES_TOLD at most."""
+    told, confidence = answers.argmax(axis=1), answers.max(axis=1)
+    wrong = np.flatnonzero(told != faces.labels)
+    return [
+        {
+            "where": where,
+            "digest": str(digests[place]),
+            "true": faces.names[faces.labels[place]],
+            "told": faces.names[told[place]],
+            "confidence": round(float(confidence[place]), 3),
+        }
+        for place in wrong[np.argsort(-confidence[wrong])][:MISTAKES_TOLD]
+    ]
 
 
 def _print(**said: Any) -> None:

@@ -1,0 +1,250 @@
+"""A few dozen pictures of each label: what a classifier is to see of them is chosen, too.
+
+Every kind of features with every classifier is measured by cross-validation, with each face and its mirror
+image to learn from. The answers for faces that were left out calibrate the best, and say how good it is: to
+hold faces back for that would cost more than it tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin, clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import ParameterGrid, StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
+
+from . import artifact as artifacts
+from .calibration import choose_threshold, fit_temperature
+from .crop_embedding import (
+    PARTS,
+    CropEmbedding,
+    Rows,
+    describe,
+    part_of,
+    principal,
+    project,
+    side_by_side,
+)
+from .dataset import FaceSet
+from .model_card import serving_card
+from .pipeline_graph import export_onnx
+from .progress import Tell, silent
+from .search import Row, some
+from .support_vectors import SupportVectorMachine
+
+FOLDS = 5
+SEARCHED = 1000
+"""Faces that the choice is made by, at most: beyond that it takes minutes, and comes out the same."""
+COMPONENTS = 150
+
+FEATURES: dict[str, tuple[str, ...]] = {
+    "pixels and wavelets": ("colors", "haar"),
+    "HOG": ("hog",),
+    "network embedding": ("embedding",),
+    "network maps": ("maps", "deep maps"),
+    "maps and colours": ("maps", "deep maps", "colors"),
+    "everything": PARTS,
+}
+"""What is tried. On the few people who are often in the photographs at hand, the maps with colours are right
+where pixels and wavelets fail half the time; on expressions, so is the embedding."""
+
+FAMILIES: dict[str, ClassifierMixin] = {
+    "svm": SupportVectorMachine(),
+    "logistic": LogisticRegression(max_iter=300),
+    "forest": RandomForestClassifier(n_estimators=150, random_state=0, n_jobs=-1),
+}
+GRIDS: dict[str, dict[str, dict[str, list[Any]]]] = {
+    "small": {
+        "svm": {"C": [1.0, 10.0], "gamma": [None, 0.5]},
+        "logistic": {"C": [30.0]},
+        "forest": {"min_samples_leaf": [1]},
+    },
+    "full": {
+        "svm": {"C": [0.3, 1.0, 3.0, 10.0, 30.0], "gamma": [None, 0.25, 0.5, 1.0]},
+        "logistic": {"C": [3.0, 10.0, 30.0, 100.0]},
+        "forest": {"min_samples_leaf": [1, 3], "max_features": ["sqrt", 0.3]},
+    },
+}
+LINES = 5
+# Of a class that a fold had nothing to learn of.
+NEVER = -20.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    features: str
+    family: str
+    parameters: dict[str, Any]
+
+    @property
+    def classifier(self) -> ClassifierMixin:
+        return clone(FAMILIES[self.family]).set_params(**self.parameters)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best cell. chosen: the places of the faces that were searched. answers: (N, K) probabilities for
+    them, each by a classifier that had not seen it. table: as of `search.search`, with `features` in a row.
+    """
+
+    cell: Cell
+    table: list[Row]
+    chosen: NDArray[np.int64]
+    answers: NDArray[np.float32]
+    temperature: float
+
+
+def search(
+    faces: FaceSet,
+    groups: NDArray[np.str_],
+    *,
+    families: Sequence[str],
+    grid: str = "small",
+    seed: int = 0,
+    tell: Tell = silent,
+) -> Found:
+    """The most accurate by cross-validation, and of those the one with the least log-loss.
+
+    groups: (N,), faces of one group are never on two sides.
+    """
+    chosen = some(faces.labels, at_most=SEARCHED, seed=seed)
+    few, own = faces.take(chosen), groups[chosen]
+    cells = list(_cells(families, grid))
+    rows, mirrored = both_sides(few)
+    folds = _folds(few.labels, own, seed=seed)
+    scores = np.full((len(cells), len(few), len(few.names)), NEVER, np.float32)
+    tell(stage="search", done=0, total=len(folds) * len(cells))
+    done = 0
+    for learn, left in folds:
+        for number, classes, told in _fold(cells, rows, mirrored, few.labels, learn, left):
+            scores[number][np.ix_(left, classes)] = told
+            done += 1
+            tell(stage="search", done=done, total=len(folds) * len(cells))
+    table = [_row(cell, answer, few.labels, folds) for cell, answer in zip(cells, scores, strict=True)]
+    temperatures = [fit_temperature(answer, few.labels) for answer in scores]
+    answers = [softmax(answer / heat, axis=1) for answer, heat in zip(scores, temperatures, strict=True)]
+    losses = [-np.log(answer[np.arange(len(few)), few.labels] + 1e-9).mean() for answer in answers]
+    order = sorted(range(len(cells)), key=lambda number: (-table[number]["accuracy"], losses[number]))
+    for number in order[:LINES]:
+        row = table[number]
+        tell(log=f"{row['features']}, {row['estimator']} {row['parameters']}: {row['accuracy']:.3f}")
+    best = order[0]
+    tell(stage="search", done=done, total=done, score=table[best]["accuracy"])
+    ordered = [table[number] for number in order]
+    return Found(cells[best], ordered, chosen, answers[best], temperatures[best])
+
+
+def both_sides(faces: FaceSet) -> tuple[Rows, Rows]:
+    """What `describe` gives of the faces, and of their mirror images."""
+    crops = list(faces.crops)
+    return describe(crops), describe([np.ascontiguousarray(crop[:, ::-1]) for crop in crops])
+
+
+def fit(found: Found, faces: FaceSet) -> Pipeline:
+    """The best cell, learned from all the faces and their mirror images."""
+    pipeline = Pipeline(
+        [
+            ("embedding", CropEmbedding(FEATURES[found.cell.features], COMPONENTS)),
+            ("classifier", found.cell.classifier),
+        ]
+    )
+    fitted: Pipeline = pipeline.fit(np.concatenate(both_sides(faces)), np.tile(faces.labels, 2))
+    return fitted
+
+
+def build_artifact(
+    pipeline: Pipeline, found: Found, faces: FaceSet, *, label_set: str
+) -> tuple[bytes, dict[str, Any]]:
+    """faces: those that were searched. The calibration and the threshold are by the answers of the search."""
+    graph = export_onnx(pipeline, temperature=found.temperature)
+    artifact = artifacts.with_labels(graph, faces.names)
+    preprocessing = pipeline["embedding"].preprocessing
+    card = serving_card(
+        artifact,
+        label_set=label_set,
+        labels=faces.names,
+        estimator=found.cell.family,
+        preprocessing=preprocessing,
+    )
+    labels = faces.labels[found.chosen]
+    card["threshold"] = choose_threshold(found.answers, labels)
+    card["calibration"] |= {
+        "temperature": round(found.temperature, 4),
+        "faces": len(labels),
+        "by": "cross-validation",
+    }
+    card["input"] = {"shape": [None, preprocessing.width], "dtype": "float32"}
+    return artifact, card
+
+
+def scores(classifier: ClassifierMixin, X: Rows) -> Rows:
+    """(N, classes) numbers that, divided by a temperature, softmax turns into probabilities."""
+    if isinstance(classifier, SupportVectorMachine):
+        return classifier.decision_function(X)
+    return np.log(np.maximum(classifier.predict_proba(X), 1e-6)).astype(np.float32)
+
+
+def _cells(families: Sequence[str], grid: str) -> Iterator[Cell]:
+    for features in FEATURES:
+        for family in families:
+            for parameters in ParameterGrid(GRIDS[grid][family]):
+                yield Cell(features, family, parameters)
+
+
+def _folds(
+    labels: NDArray[np.int64], groups: NDArray[np.str_], *, seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """FOLDS, or as many as the rarest label has groups: each is left out once."""
+    rarest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+    count = max(2, min(FOLDS, rarest))
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    return list(splitter.split(labels, labels, groups))
+
+
+def _fold(
+    cells: Sequence[Cell],
+    rows: Rows,
+    mirrored: Rows,
+    labels: NDArray[np.int64],
+    learn: NDArray[np.int64],
+    left: NDArray[np.int64],
+) -> Iterator[tuple[int, NDArray[np.int64], Rows]]:
+    """For each cell its number, the classes that it knows, and its scores for the faces that are left out."""
+    known = np.concatenate([rows[learn], mirrored[learn]])
+    y = np.tile(labels[learn], 2)
+    projected = {part: _projected(part_of(known, part), part_of(rows[left], part)) for part in PARTS}
+    for features, parts in FEATURES.items():
+        X, unseen = (side_by_side([projected[part][side] for part in parts]) for side in (0, 1))
+        for number, cell in enumerate(cells):
+            if cell.features == features:
+                classifier = cell.classifier.fit(X, y)
+                yield number, classifier.classes_, scores(classifier, unseen)
+
+
+def _projected(known: Rows, unseen: Rows) -> tuple[Rows, Rows]:
+    projection = principal(known, COMPONENTS)
+    return project(known, projection), project(unseen, projection)
+
+
+def _row(
+    cell: Cell,
+    answer: Rows,
+    labels: NDArray[np.int64],
+    folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> Row:
+    right = answer.argmax(axis=1) == labels
+    shares = [right[left].mean() for _learn, left in folds]
+    return {
+        "features": cell.features,
+        "estimator": cell.family,
+        "parameters": cell.parameters,
+        "accuracy": round(float(np.mean(shares)), 4),
+        "deviation": round(float(np.std(shares)), 4),
+    }
