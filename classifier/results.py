@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .label_sets import unknown_labels
 from .models import Face, LabelSet, ModelVersion, Prediction, Upload
 from .pipeline import FaceAnswer, FaceReading, Reading
 
@@ -27,14 +28,16 @@ def describe_listed_model(version: ModelVersion) -> dict[str, Any]:
 
 def describe_label_set(label_set: LabelSet) -> dict[str, Any]:
     """Needs no query where labels and versions were prefetched."""
-    active = [version.number for version in label_set.versions.all() if version.active]
+    active = next((version for version in label_set.versions.all() if version.active), None)
+    unknown = unknown_labels(active) if active else []
     return {
         "slug": label_set.slug,
         "name": label_set.name,
         "labels": [
             {"slug": label.slug, "name": label.name, "color": label.color} for label in label_set.labels.all()
         ],
-        "active_version": active[0] if active else None,
+        "active_version": active.number if active else None,
+        "unknown_labels": [label.slug for label in unknown],
         "names_people": label_set.names_people,
         "purpose": label_set.purpose,
         "consent_basis": label_set.consent_basis,

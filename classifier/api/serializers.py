@@ -329,6 +329,10 @@ class LabelSetAnswer(serializers.Serializer):
     active_version = serializers.IntegerField(
         allow_null=True, help_text="The model that answers; null: none does."
     )
+    unknown_labels = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The last of the labels, where that model does not know them yet: it answers without them.",
+    )
     names_people = serializers.BooleanField(
         help_text="Its labels are people: telling who is in a photograph is biometric identification."
     )

@@ -87,6 +87,10 @@ def test_programs_are_answered_as_before(version: ModelVersion, ada_client: Clie
     assert answered.status_code == 201
     [face] = answered.json()["faces"]
     assert list(face["probabilities"]) == list(EXPRESSIONS)
+    [told] = ada_client.get("/api/v1/label-sets/").json()
+    assert (told["labels"][-1]["slug"], told["unknown_labels"]) == ("contempt", ["contempt"])
+    promote_one_that_knows()
+    assert ada_client.get("/api/v1/label-sets/").json()[0]["unknown_labels"] == []
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class LabelSets(ApiView):
         responses=responses({200: LabelSetAnswer(many=True)}),
     )
     def get(self, request: Request) -> Response:
-        active = ModelVersion.objects.filter(active=True).defer("card")
+        active = ModelVersion.objects.filter(active=True)
         readable = LabelSet.objects.readable_by(request.user)
         found = readable.prefetch_related("labels", Prefetch("versions", active))
         return Response([describe_label_set(label_set) for label_set in found])
