@@ -27,7 +27,7 @@ class Command(BaseCommand):
         add_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asked = {name: options[name] for name in ("data", "votes", "usage", "plots")}
+        asked = {name: options[name] for name in ("data", "votes", "usage", "plots", "as_cut")}
         try:
             version = find_version(options["model"], label_set=options["label_set"])
             told = evaluate(read_artifact(version), version.card, **asked)
