@@ -15,14 +15,13 @@ from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, 
 from django.db.models.functions import TruncWeek
 from django.utils import timezone
 
+from classifier.ml.metrics import Z, wilson_interval
 from classifier.models import Label, LabelSet, ModelVersion
 
 from .models import Annotation, AnnotationQuerySet, Example, ExampleQuerySet, ReviewItem, Split
 
 WEEKS = 26
 PAIRS = 10
-# Of a normal distribution: 95 % lie within so many standard deviations.
-Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -38,20 +37,11 @@ class Share:
 
     @property
     def low(self) -> float:
-        return max(0.0, self._middle - self._reach)
+        return wilson_interval(self.part, self.whole)[0]
 
     @property
     def high(self) -> float:
-        return min(1.0, self._middle + self._reach)
-
-    @property
-    def _middle(self) -> float:
-        return (self.part + Z**2 / 2) / (self.whole + Z**2)
-
-    @property
-    def _reach(self) -> float:
-        spread = self.share * (1 - self.share) * self.whole + Z**2 / 4
-        return Z * math.sqrt(spread) / (self.whole + Z**2)
+        return wilson_interval(self.part, self.whole)[1]
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,24 @@ Both score the same frozen test split, and five rules decide; one that fails ref
 - calibration: the expected calibration error, less what chance alone makes of so few faces;
 - latency: milliseconds for each face.
 
+The first version of a label set may have learned from a few dozen pictures, of which a tenth decides nothing.
+Where it was cross-validated, it is judged by the faces that were left out in turn, beside the test faces:
+each was read by a classifier, trained like the candidate, that had not seen it.
+
 Whoever asks brings the `Limits`: labeling.limits reads the site's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.ml.metrics import calibration_error
+from classifier.ml.metrics import calibration_error, wilson_interval
 
 # Probabilities leave a network as float32, or after 8 bits of it.
 SUMS_TO_ONE = 1e-3
@@ -31,7 +35,10 @@ CHANCE_ROUNDS = 100
 
 @dataclass(frozen=True)
 class Limits:
-    """What the rules ask. Shares are 0 to 1: by a `recall_fall` of 0.03 a recall may fall by 3 points."""
+    """What the rules ask. Shares are 0 to 1: by a `recall_fall` of 0.03 a recall may fall by 3 points.
+
+    first_examples: what a first version needs that was cross-validated.
+    """
 
     level: float = 0.01
     recall_fall: float = 0.03
@@ -39,6 +46,7 @@ class Limits:
     latency_ms: float = 20.0
     examples: int = 100
     examples_of_label: int = 10
+    first_examples: int = 30
 
 
 @dataclass(frozen=True)
@@ -80,13 +88,20 @@ def judge(
     latency_ms: float,
     champion_latency_ms: float | None = None,
     limits: Limits,
+    left_out: tuple[NDArray[np.integer], NDArray[np.floating]] | None = None,
 ) -> Verdict:
     """Judge by every rule, so that the report is whole even where the first already refuses.
 
     `labels`: (N,), places in `names`; `candidate`, `champion`: (N, K) probabilities of the same N faces,
-    which count as independent of each other. Raises ValueError, with a sentence, for anything else.
+    which count as independent of each other. `left_out`: labels and answers of cross-validation, which count
+    where there is no champion. Raises ValueError, with a sentence, for anything else.
     """
-    test = _checked(labels, candidate, champion, names)
+    cross_validated = 0
+    if champion is None and left_out is not None:
+        cross_validated = len(left_out[0])
+        labels = np.concatenate([left_out[0], labels])
+        candidate = np.concatenate([left_out[1], candidate])
+    test = replace(_checked(labels, candidate, champion, names), cross_validated=cross_validated)
     _check_latency(latency_ms, whose="The candidate's")
     if champion_latency_ms is not None:
         _check_latency(champion_latency_ms, whose="The active model's")
@@ -124,13 +139,18 @@ def chance_calibration_error(confidence: NDArray[np.floating], *, seed: int = 0)
 
 @dataclass(frozen=True)
 class _Test:
-    """Who reads which of the N test faces rightly."""
+    """Who reads which of the N test faces rightly. The first `cross_validated` were left out in turn."""
 
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     confidence: NDArray[np.float64]
     right: NDArray[np.bool_]
     champion_right: NDArray[np.bool_] | None
+    cross_validated: int = 0
+
+    @property
+    def called(self) -> str:
+        return "faces" if self.cross_validated else "test faces"
 
     @cached_property
     def faces(self) -> list[int]:
@@ -198,8 +218,9 @@ def _enough_examples(test: _Test, limits: Limits) -> Rule:
     least = 0 if test.champion_right is None else limits.examples_of_label
     scarce = [f"{name} ({faces})" for name, faces in of_label.items() if faces < least]
     total = len(test.labels)
-    if total < limits.examples:
-        sentence = f"There are too few test faces to decide: {total:,}, and {limits.examples:,} are needed."
+    needed = min(limits.first_examples, limits.examples) if test.cross_validated else limits.examples
+    if total < needed:
+        sentence = f"There are too few {test.called} to decide: {total:,}, and {needed:,} are needed."
     elif scarce:
         sentence = (
             f"There are too few test faces to see whether a label's recall falls: {', '.join(scarce)}; "
@@ -207,14 +228,20 @@ def _enough_examples(test: _Test, limits: Limits) -> Rule:
         )
     else:
         rarest = min(test.names, key=lambda name: of_label[name])
-        sentence = f"{total:,} test faces, of which {of_label[rarest]:,} show {rarest}: enough to decide."
+        sentence = f"{total:,} {test.called}, of which {of_label[rarest]:,} show {rarest}: enough to decide."
+        if test.cross_validated:
+            sentence += (
+                f" {test.cross_validated:,} were left out in turn in cross-validation, the others are the test "
+                "split: none was read by what had learned from it."
+            )
     figures = {
         "faces": total,
-        "at_least": limits.examples,
+        "cross_validated": test.cross_validated,
+        "at_least": needed,
         "of_label": of_label,
         "at_least_of_label": least,
     }
-    return Rule("examples", total >= limits.examples and not scarce, figures, sentence)
+    return Rule("examples", total >= needed and not scarce, figures, sentence)
 
 
 def _better(test: _Test, limits: Limits) -> Rule:
@@ -230,8 +257,10 @@ def _better(test: _Test, limits: Limits) -> Rule:
         found = f"That may be chance (McNemar's exact test: p = {_p(p)}, not {limits.level:g} or less)."
     else:
         found = f"That is hardly chance (McNemar's exact test: p = {_p(p)})."
+    low, high = wilson_interval(int(test.right.sum()), len(test.right))
+    between = f" (95 % interval: {_percent(low)} to {_percent(high)})" if test.cross_validated else ""
     sentence = (
-        f"The candidate reads {_percent(test.right.mean())} of the test faces rightly, {called} "
+        f"The candidate reads {_percent(test.right.mean())}{between} of the {test.called} rightly, {called} "
         f"{_percent(rival.mean())}; of the {won + lost:,} that only one of them reads rightly, the candidate "
         f"reads {won:,}. {found}"
     )

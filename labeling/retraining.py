@@ -32,7 +32,7 @@ from .training_runs import DATABASE_GONE, begin, end, working_folder
 
 Outcome = TrainingRun.Outcome
 
-RESULT = {"parameters", "cross_validation", "environment", "latency_ms", "seconds"}
+RESULT = {"parameters", "cross_validation", "environment", "latency_ms", "seconds", "mistakes"}
 COPIED_AT_ONCE = 1 << 20
 LINES_TOLD = 5
 
@@ -106,7 +106,10 @@ def _describe(error: OSError) -> str:
 
 @dataclass(frozen=True)
 class Trained:
-    """What the trainer left. labels: (N,) int64; the scores: (N, K) float32 on the frozen test split."""
+    """What the trainer left. labels: (N,) int64; the scores: (N, K) float32 on the frozen test split.
+
+    left_out: labels and scores of cross-validation, of what was left out in turn.
+    """
 
     artifact: bytes
     card: dict[str, Any]
@@ -114,6 +117,7 @@ class Trained:
     labels: NDArray[np.int64]
     candidate: NDArray[np.float32]
     champion: NDArray[np.float32] | None
+    left_out: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None
 
 
 # --- freeze and train -----------------------------------------------------------------------------------
@@ -158,6 +162,7 @@ def _write_request(run: TrainingRun, folder: Path, labels: list[str], dataset: D
         "active": str(active) if active else None,
         **{name: run.parameters[name] for name in ("start", "epochs", "grid", "seed")},
         "dask": run.parameters["dask"] or None,
+        "purpose": run.label_set.purpose if run.label_set.names_people else "",
     }
     (folder / "request.json").write_text(json.dumps(asked, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -194,6 +199,7 @@ def _read_trained(folder: Path, labels: list[str], run: TrainingRun) -> Trained:
         with np.load(folder / "test.npz", allow_pickle=False) as arrays:
             true, candidate = arrays["labels"], arrays["candidate"]
             champion = arrays.get("champion")
+            left_out = (arrays["left_labels"], arrays["left_out"]) if "left_out" in arrays else None
     except ArtifactError:
         raise
     except (OSError, KeyError, ValueError) as error:
@@ -204,7 +210,7 @@ def _read_trained(folder: Path, labels: list[str], run: TrainingRun) -> Trained:
         raise TrainerError(f"The training process did not score {run.champion} on the test split.")
     if card["label_set"] != run.label_set.slug:
         raise TrainerError(f"The candidate is for label set {card['label_set']}, not {run.label_set.slug}.")
-    return Trained(artifact, card, result, true, candidate, _widened(champion, card["labels"]))
+    return Trained(artifact, card, result, true, candidate, _widened(champion, card["labels"]), left_out)
 
 
 def _widened(champion: NDArray[np.float32] | None, labels: Sequence[str]) -> NDArray[np.float32] | None:
@@ -245,6 +251,7 @@ def _judge(trained: Trained) -> Verdict:
             latency_ms=latency["candidate"],
             champion_latency_ms=latency.get("champion"),
             limits=gate_limits(),
+            left_out=trained.left_out,
         )
     except ValueError as error:
         raise TrainerError(f"The training process left what can't be judged: {error}") from error
@@ -258,7 +265,11 @@ def _measure(run: TrainingRun, trained: Trained) -> dict[str, Any]:
         "candidate": measure(trained.candidate, trained.labels, names, threshold=threshold),
         "latency_ms": trained.result["latency_ms"],
         "seconds": trained.result["seconds"],
+        "mistakes": trained.result["mistakes"],
     }
+    if trained.left_out:
+        true, answers = trained.left_out
+        told["left_out"] = measure(answers, true, names, threshold=threshold)
     if run.champion and trained.champion is not None:
         threshold = run.champion.card["threshold"]
         told["champion"] = measure(trained.champion, trained.labels, names, threshold=threshold)

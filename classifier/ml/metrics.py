@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 BINS = 15
 ROUNDS = 1000
+# Of a normal distribution: 95 % lie within so many standard deviations.
+Z = 1.96
 
 Figures = dict[str, NDArray[np.float64]]
 
@@ -128,6 +131,14 @@ def confusion_matrix(
 ) -> NDArray[np.int64]:
     """(K, K) counts: rows are the true classes, columns the predicted ones."""
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def wilson_interval(part: int, whole: int) -> tuple[float, float]:
+    """The 95 % interval of the share `part` of `whole`: E. B. Wilson's score, JASA 1927."""
+    share = part / whole
+    middle = (part + Z**2 / 2) / (whole + Z**2)
+    reach = Z * sqrt(share * (1 - share) * whole + Z**2 / 4) / (whole + Z**2)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -102,6 +102,7 @@ def leave_candidate(
         "cross_validation": [row],
         "environment": {"python": "3.11"},
         "seconds": 1.5,
+        "mistakes": [],
         "latency_ms": {"candidate": 0.8, "champion": champion and 0.9},
     }
     (folder / "result.json").write_text(json.dumps(result))
