@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from classifier.models import Label, LabelSet
 
+from .cleaning import Cleaning
 from .models import TrainingRun
 from .training_plan import MOST_EPOCHS
 
@@ -27,6 +29,39 @@ class ImportForm(forms.Form):
     detect = forms.BooleanField(
         label=_("The pictures are photographs: find the face in each"), required=False
     )
+
+
+class CleaningForm(forms.Form):
+    """What is asked of the face in a photograph; the names are those of `cleaning.Cleaning`."""
+
+    min_face = forms.FloatField(
+        label=_("Smallest face"),
+        min_value=0,
+        help_text=_("The shorter side of its box, in pixels of the photograph."),
+    )
+    min_sharpness = forms.FloatField(
+        label=_("Least sharpness"), min_value=0, max_value=1, help_text=_("Most faces have 0.1 to 1.")
+    )
+    bystander = forms.FloatField(
+        label=_("Bystanders"),
+        min_value=0,
+        max_value=1,
+        help_text=_("Faces narrower than this share of the largest do not count. 0: every face does."),
+    )
+    require_two_eyes = forms.BooleanField(
+        label=_("Only faces in which OpenCV’s Haar cascade finds exactly two eyes"), required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"initial": asdict(Cleaning()), **kwargs})
+        for name in ("min_face", "min_sharpness", "bystander"):
+            self.fields[name].required = False
+            self.fields[name].widget.attrs["step"] = "any"
+
+    def clean(self) -> dict[str, Any]:
+        """What is left empty is as it was proposed."""
+        given = {name: value for name, value in self.cleaned_data.items() if value is not None}
+        return asdict(Cleaning()) | given
 
 
 class ExportForm(forms.Form):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classifier.models import LabelSet
 
-from .import_report import Fate
+from .import_report import LEAK, Fate
 from .models import Example, Split
 from .neighbours import Fingerprint, Gray, decode, near_pairs, same_picture
 from .rows import Crop
@@ -24,8 +24,6 @@ CROPS_AT_ONCE = 500
 HASHES_AT_ONCE = 5000
 MOST_EQUAL = 5
 GRAYS_HELD = 2000
-# What a row that is set aside is counted under where it is nearly the same as one of another split.
-LEAK = "leak"
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many rows it has been done with, and of how many, where that is known."""

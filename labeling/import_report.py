@@ -6,6 +6,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from .models import SetAsidePicture
+
+# What a row is counted under that is nearly the same as one of another split.
+LEAK = "leak"
+
 
 @dataclass(frozen=True, slots=True)
 class Fate:
@@ -89,3 +94,10 @@ class Report:
             "by_label": self.by_label() if self.format == "folders" else [],
             "reasons": {"added": added, **reasons},
         }
+
+
+def in_words(reason: str) -> str:
+    """Why rows were set aside, for people."""
+    if reason == LEAK:
+        return "nearly the same as a picture of another split"
+    return str(SetAsidePicture.Reason(reason).label)

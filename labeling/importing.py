@@ -25,8 +25,8 @@ from .aside import Aside, Spool, forget_added, forget_old, room_in, settled_in
 from .cleaning import Cleaning
 from .curation import agreement_of
 from .folders import names_of_labels
-from .import_plan import LEAK, Found, Plan, Progress, make_plan
-from .import_report import Fate, Report
+from .import_plan import Found, Plan, Progress, make_plan
+from .import_report import LEAK, Fate, Report
 from .models import Example, ExampleQuerySet
 from .neighbours import Fingerprint, Gray, decode, same_picture
 from .reading import format_of, open_dataset

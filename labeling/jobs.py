@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from classifier.models import LabelSet, User
 
+from .cleaning import Cleaning
 from .doubts import TooFewError, mark_doubtful
 from .exporting import WRITERS
 from .freezing import NothingToFreezeError, TakenBackError, freeze_dataset
@@ -131,13 +133,15 @@ def _report_of(refusal: Exception) -> dict[str, Any]:
 def _import(job: DatasetJob, progress: Progress) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         votes = _fetch(job, job.votes, Path(folder)) if job.votes else None
+        options = dict(job.options)
         report = import_dataset(
             _unpacked(_fetch(job, job.given, Path(folder))),
             job.label_set,
             votes=votes,
+            cleaning=Cleaning(**options.pop("cleaning", {})),
             by=job.requested_by,
             progress=progress,
-            **job.options,
+            **options,
         )
     state = State.PLANNED if report.dry_run and report.added else State.DONE
     return {"state": state, "report": report.as_json(at_most=REASONS_KEPT)}
@@ -210,6 +214,9 @@ def _unpacked(path: Path) -> Path:
                 if entry.is_dir() or folder in {"", "..", "__MACOSX"} or name in {"", ".."}:
                     continue
                 (target / folder).mkdir(exist_ok=True)
+                if stat.S_ISLNK(entry.external_attr >> 16):
+                    # Its content is where it leads: a file of another name is counted, and never followed.
+                    name += ".link"
                 with archive.open(entry) as source, (target / folder / name).open("wb") as copy:
                     shutil.copyfileobj(source, copy)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:

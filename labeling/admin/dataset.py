@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from classifier.access import within_reach
 from classifier.admin import RecordAdmin
 from labeling.models import DatasetVersion, Example, ExampleChange
-from labeling.views import dataset, examples, jobs
+from labeling.views import aside, dataset, examples, jobs
 
 from .example_filters import Agreement, Labeler, Place
 from .review import asks
@@ -77,6 +77,17 @@ class ExampleAdmin(RecordAdmin):
             path(f"{page}export/", asks(EXPORT, dataset.export), name="labeling_dataset_export"),
             path(f"{page}freeze/", asks(FREEZE, dataset.freeze), name="labeling_dataset_freeze"),
             path(f"{page}doubts/", asks(CHANGE, dataset.find_doubts), name="labeling_dataset_doubts"),
+            path(f"{page}set-aside/", asks(IMPORT, aside.set_aside), name="labeling_set_aside"),
+            path(
+                "set-aside/<int:picture_id>/photo.jpg",
+                asks(IMPORT, aside.photo),
+                name="labeling_set_aside_photo",
+            ),
+            path(
+                "set-aside/faces/<int:face_id>/crop.png",
+                asks(IMPORT, aside.crop),
+                name="labeling_set_aside_crop",
+            ),
             path("jobs/<uuid:job_id>/", asks(VIEW, jobs.job), name="labeling_dataset_job"),
             path("jobs/<uuid:job_id>/file/", asks(EXPORT, jobs.job_file), name="labeling_dataset_job_file"),
             path(

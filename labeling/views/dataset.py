@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 from classifier.access import get_label_set, within_reach
 from classifier.models import LabelSet, User
 from labeling.figures import agreement_of_pairs, figures_of_examples, figures_of_labelers, figures_of_model
-from labeling.forms import ExportForm, ImportForm
+from labeling.forms import CleaningForm, ExportForm, ImportForm
 from labeling.jobs import JobRefusedError, request_job, state_of
-from labeling.models import DatasetJob, DatasetVersion, Example
+from labeling.models import DatasetJob, DatasetVersion, Example, SetAsidePicture
 
 from .review import admin_page
 
@@ -37,10 +37,11 @@ def dataset(request: HttpRequest, label_set: str) -> HttpResponse:
 @require_POST
 def import_file(request: HttpRequest, label_set: str) -> HttpResponse:
     found = get_label_set(request.user, label_set)
-    form = ImportForm(request.POST, request.FILES)
-    if not form.is_valid():
-        return _page(request, found, import_form=form, status=400)
-    return _ask(request, Kind.IMPORT, found, **form.cleaned_data, dry_run=True)
+    form, cleaning = ImportForm(request.POST, request.FILES), CleaningForm(request.POST)
+    if not (form.is_valid() and cleaning.is_valid()):
+        return _page(request, found, import_form=form, cleaning_form=cleaning, status=400)
+    asked = form.cleaned_data | {"cleaning": cleaning.cleaned_data}
+    return _ask(request, Kind.IMPORT, found, **asked, dry_run=True)
 
 
 @require_POST
@@ -88,6 +89,7 @@ def _page(
     label_set: LabelSet,
     *,
     import_form: ImportForm | None = None,
+    cleaning_form: CleaningForm | None = None,
     export_form: ExportForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -104,6 +106,8 @@ def _page(
         "versions": DatasetVersion.objects.filter(label_set=label_set)[:SHOWN],
         "jobs": [(job, state_of(job)) for job in jobs],
         "import_form": import_form or ImportForm(),
+        "cleaning_form": cleaning_form or CleaningForm(),
+        "set_aside": SetAsidePicture.objects.waiting().filter(label_set=label_set).count(),
         "export_form": export_form or ExportForm(),
     }
     page = admin_page(request, _("Dataset: %s") % label_set.name, **context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import PurePosixPath
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from classifier.access import within_reach
+from labeling.import_report import in_words
 from labeling.jobs import UNFINISHED, JobRefusedError, confirm_import, state_of
 from labeling.models import DatasetJob, Example
 
@@ -33,11 +35,29 @@ def job(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
         "kind": found.get_kind_display().capitalize(),
         "label_set": found.label_set.name,
     }
-    page = admin_page(request, title, job=found, state=state, unfinished=state in UNFINISHED)
+    context = {"job": found, "state": state, "unfinished": state in UNFINISHED, "aside": _aside(found)}
+    page = admin_page(request, title, **context)
     response = render(request, "labeling/job.html", page | {"opts": Example._meta})
     if state in UNFINISHED:
         response["Refresh"] = str(REFRESH_SECONDS)
     return response
+
+
+def _aside(job: DatasetJob) -> dict[str, Any]:
+    """Of an import that set photographs aside: for which reasons, and how many of each label."""
+    reasons = job.report.get("set_aside_by_reason")
+    if not reasons:
+        return {}
+    names = dict(job.label_set.labels.values_list("slug", "name"))
+    rows = [
+        row
+        | {
+            "name": names.get(row["label"], row["label"]),
+            "counts": [row["reasons"].get(reason, 0) for reason in reasons],
+        }
+        for row in job.report["by_label"]
+    ]
+    return {"reasons": [in_words(reason) for reason in reasons], "rows": rows}
 
 
 def _confirm(request: HttpRequest, found: DatasetJob) -> HttpResponse:

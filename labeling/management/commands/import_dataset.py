@@ -14,9 +14,8 @@ from classifier.models import LabelSet
 from classifier.registry import find_label_set
 from labeling.cleaning import Cleaning
 from labeling.console import progress_bar
-from labeling.import_report import Fate, Report
+from labeling.import_report import Fate, Report, in_words
 from labeling.importing import ImportRefusedError, NewLabelSet, import_dataset
-from labeling.models import SetAsidePicture
 from labeling.reading import FORMATS
 from labeling.rows import FormatError
 
@@ -165,8 +164,7 @@ def _by_label(report: Report) -> list[str]:
 
 
 def _counted(reasons: dict[str, int]) -> str:
-    words = dict(SetAsidePicture.Reason.choices) | {"leak": "nearly the same as a picture of another split"}
-    return ", ".join(f"{count:,} {words[reason]}" for reason, count in reasons.items())
+    return ", ".join(f"{count:,} {in_words(reason)}" for reason, count in reasons.items())
 
 
 def _lines(kind: str, fates: list[Fate]) -> list[str]:
