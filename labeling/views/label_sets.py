@@ -42,7 +42,7 @@ def delete(request: HttpRequest, label_set_id: int) -> HttpResponse:
     found = get_object_or_404(LabelSet, pk=label_set_id)
     form = SlugForm(request.POST or None, wanted=found.slug)
     refused = why_not(found)
-    if request.method == "POST" and form.is_valid() and not refused:
+    if request.method == "POST" and form.is_valid():
         try:
             _delete(request, found)
         except LabelSetError as error:

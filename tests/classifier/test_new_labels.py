@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from classifier.label_sets import add_labels
 from classifier.ml.dataset import EXPRESSIONS
-from classifier.models import ModelVersion, Prediction, Upload, User
+from classifier.models import LabelSet, ModelVersion, Prediction, Upload, User
 from classifier.registry import install_bundled, promote, register
 from classifier.rescoring import rescore
 from tests.artifacts import tiny_artifact
@@ -139,3 +139,8 @@ def test_the_shell_reads_with_it_too(version: ModelVersion, tmp_path: Path) -> N
     told = io.StringIO()
     call_command("classify", str(photo), stdout=told)
     assert "happy" in told.getvalue().lower()
+
+
+def test_the_bundled_model_of_a_label_set_that_was_deleted_is_passed_over() -> None:
+    LabelSet.objects.all().delete()
+    assert install_bundled() == []

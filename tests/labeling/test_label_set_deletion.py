@@ -18,6 +18,7 @@ from django.test import TestCase
 
 from classifier.api.models import Bulk
 from classifier.label_sets import LabelSetError, create_label_set
+from classifier.ml.artifact import ArtifactError
 from classifier.models import (
     Activation,
     Decision,
@@ -205,7 +206,14 @@ def test_what_was_loaded_of_it_answers_no_more(gone: LabelSet) -> None:
     again = create_label_set("joy-grief", LABELS)
     with pytest.raises(NoActiveModelError):
         active_model("joy-grief")
-    promote(make_version(again, favourite="sad", confidence=0.6))
+    made = make_version(again, favourite="sad", confidence=0.6)
+    promote(made)
+    # Nor does the old one answer in the place of a broken one.
+    artifact = default_storage.open(str(made.artifact.name)).read()
+    default_storage.delete(str(made.artifact.name))
+    with pytest.raises(ArtifactError):
+        active_model("joy-grief")
+    default_storage.save(str(made.artifact.name), ContentFile(artifact))
     assert active_model("joy-grief").version.label_set == again
 
 
