@@ -196,7 +196,7 @@ def _read_trained(folder: Path, labels: list[str], run: TrainingRun) -> Trained:
         artifact, card = artifacts.read(folder / "candidate.onnx")
         # NaN is no JSON, and no database keeps it as such.
         result = json.loads((folder / "result.json").read_text("utf-8"), parse_constant=lambda constant: None)
-        with np.load(folder / "test.npz", allow_pickle=False) as arrays:
+        with np.load(folder / "test.npz") as arrays:
             true, candidate = arrays["labels"], arrays["candidate"]
             champion = arrays.get("champion")
             left_out = (arrays["left_labels"], arrays["left_out"]) if "left_out" in arrays else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,18 @@ def test_vision_and_ml_know_nothing_of_the_site_around_them(folder: str, known: 
         if within(name, "classifier") and name != "classifier" and not any(within(name, own) for own in known)
     ]
     assert wrong == []
+
+
+def test_nothing_loads_what_could_run_code() -> None:
+    sources = [
+        path
+        for folder in ("benchmarks", "classifier", "docs", "emotion_site", "labeling")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    dangerous = re.compile(r"pickle|joblib\.load|torch\.load", re.IGNORECASE)
+    found = [str(path.relative_to(ROOT)) for path in sources if dangerous.search(path.read_text("utf-8"))]
+    assert len(sources) > 100
+    assert found == []
 
 
 def test_the_gate_knows_arrays_and_nothing_of_the_site() -> None:
