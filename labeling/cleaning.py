@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.vision.align import LEAST_SHARPNESS, align_face, measure_quality
+from classifier.vision.align import LEAST_SHARPNESS, SMALLEST_FACE, align_face, measure_quality
 from classifier.vision.detect import Detection, Detector, HaarDetector
 from classifier.vision.image import Photograph
 from classifier.vision.second_look import look_again
@@ -21,8 +21,7 @@ from .models import SetAsidePicture
 
 Reason = SetAsidePicture.Reason
 
-SMALLEST_FACE = 20.0
-BYSTANDER = 0.7
+BYSTANDER = 0.75
 # Of a crowd a person is shown these, the largest.
 MOST_FACES = 8
 EYES = HaarDetector()
