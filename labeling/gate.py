@@ -231,7 +231,7 @@ def _enough_examples(test: _Test, limits: Limits) -> Rule:
         sentence = f"{total:,} {test.called}, of which {of_label[rarest]:,} show {rarest}: enough to decide."
         if test.cross_validated:
             sentence += (
-                f" {test.cross_validated:,} were left out in turn in cross-validation, the others are the test "
+                f" {test.cross_validated:,} were left out in turn in cross-validation, the others the test "
                 "split: none was read by what had learned from it."
             )
     figures = {

@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 
+from classifier.trials import Trials, trials_of
+
 from .models import TrainingRun
 from .training_notes import STAGES
 
@@ -143,7 +145,8 @@ class RunCard:
 
     @property
     def confusion(self) -> list[ConfusionRow]:
-        figures = self.run.metrics.get("candidate", {})
+        """Of cross-validation, where there is one: it has more faces than the test split of a small set."""
+        figures = self.run.metrics.get("left_out") or self.run.metrics.get("candidate", {})
         matrix, names = figures.get("confusion_matrix", []), figures.get("recall", {})
         return [ConfusionRow(name, _cells(counts)) for name, counts in zip(names, matrix, strict=False)]
 
@@ -168,6 +171,10 @@ class RunCard:
     @property
     def chosen(self) -> str:
         return words_of(self.run.parameters.get("chosen", {}))
+
+    @property
+    def trials(self) -> Trials | None:
+        return trials_of(self.run.cross_validation)
 
     @property
     def cross_validation(self) -> list[dict[str, Any]]:

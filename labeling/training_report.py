@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from classifier.trials import Trials, trials_of
+
 from .models import TrainingRun
 from .training_plan import Plan
+
+CONFUSIONS_TOLD = 5
 
 
 def run_as_json(run: TrainingRun) -> dict[str, Any]:
@@ -82,9 +86,12 @@ def run_as_text(run: TrainingRun) -> str:
 
 
 def _lines(run: TrainingRun) -> Iterator[str]:
-    for row in run.cross_validation:
+    trials = trials_of(run.cross_validation)
+    if trials:
+        yield from _table(trials)
+    for row in run.cross_validation[: 1 if trials else None]:
         yield (
-            f"  {row['estimator']} {_words(row['parameters'])}: accuracy {row['accuracy']:.3f} "
+            f"  {_kind(row)} {_words(row['parameters'])}: accuracy {row['accuracy']:.3f} "
             f"± {row['deviation']:.3f} by cross-validation"
         )
     for name in ("candidate", "champion"):
@@ -93,8 +100,44 @@ def _lines(run: TrainingRun) -> Iterator[str]:
                 f"  {name}: accuracy {figures['accuracy']:.3f}, balanced {figures['balanced_accuracy']:.3f}, "
                 f"calibration error {figures['expected_calibration_error']:.3f} on {figures['faces']:,} faces"
             )
+    if figures := run.metrics.get("left_out"):
+        low, high = figures["accuracy_95"]
+        yield (
+            f"  cross-validation: accuracy {figures['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
+            f"on {figures['faces']:,} faces that were left out in turn"
+        )
+    yield from _confusion(run)
     for rule in run.gate.get("rules", []):
         yield f"  {'passed' if rule['passed'] else 'REFUSED'}: {rule['sentence']}"
+
+
+def _table(trials: Trials) -> Iterator[str]:
+    """The best of each kind of features with each family."""
+    widest = max(len(features) for features, _reached in trials.rows)
+    yield f"  {'':{widest}}" + "".join(f"{family:>10}" for family in trials.families)
+    for features, reached in trials.rows:
+        cells = ("" if trial is None else f"{trial.accuracy:.3f}" for trial in reached)
+        yield f"  {features:{widest}}" + "".join(f"{cell:>10}" for cell in cells)
+
+
+def _kind(row: dict[str, Any]) -> str:
+    return f"{row['features']}, {row['estimator']}" if "features" in row else str(row["estimator"])
+
+
+def _confusion(run: TrainingRun) -> Iterator[str]:
+    """What was taken for what, the most frequent first; and where the pictures are."""
+    figures = run.metrics.get("left_out") or run.metrics.get("candidate") or {}
+    names = list(figures.get("recall", {}))
+    counts = [
+        (count, names[true], names[told])
+        for true, row in enumerate(figures.get("confusion_matrix", []))
+        for told, count in enumerate(row)
+        if count and true != told
+    ]
+    if counts:
+        most = sorted(counts, key=lambda one: -one[0])[:CONFUSIONS_TOLD]
+        said = ", ".join(f"{true} for {told} {count:,}" for count, true, told in most)
+        yield f"  taken for something else: {said}; the pictures are on the page of run {run.pk}"
 
 
 def _words(parameters: dict[str, Any]) -> str:

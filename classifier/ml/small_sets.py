@@ -19,6 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ParameterGrid, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from . import artifact as artifacts
 from .calibration import choose_threshold, fit_temperature
@@ -58,7 +59,7 @@ where pixels and wavelets fail half the time; on expressions, so is the embeddin
 FAMILIES: dict[str, ClassifierMixin] = {
     "svm": SupportVectorMachine(),
     "logistic": LogisticRegression(max_iter=300),
-    "forest": RandomForestClassifier(n_estimators=150, random_state=0, n_jobs=-1),
+    "forest": RandomForestClassifier(n_estimators=100, random_state=0, n_jobs=-1),
 }
 GRIDS: dict[str, dict[str, dict[str, list[Any]]]] = {
     "small": {
@@ -122,11 +123,13 @@ def search(
     scores = np.full((len(cells), len(few), len(few.names)), NEVER, np.float32)
     tell(stage="search", done=0, total=len(folds) * len(cells))
     done = 0
-    for learn, left in folds:
-        for number, classes, told in _fold(cells, rows, mirrored, few.labels, learn, left):
-            scores[number][np.ix_(left, classes)] = told
-            done += 1
-            tell(stage="search", done=done, total=len(folds) * len(cells))
+    # Of matrices as small as these each thread waits for the others most of the time.
+    with threadpool_limits(1):
+        for learn, left in folds:
+            for number, classes, told in _fold(cells, rows, mirrored, few.labels, learn, left):
+                scores[number][np.ix_(left, classes)] = told
+                done += 1
+                tell(stage="search", done=done, total=len(folds) * len(cells))
     table = [_row(cell, answer, few.labels, folds) for cell, answer in zip(cells, scores, strict=True)]
     temperatures = [fit_temperature(answer, few.labels) for answer in scores]
     answers = [softmax(answer / heat, axis=1) for answer, heat in zip(scores, temperatures, strict=True)]
@@ -155,7 +158,8 @@ def fit(found: Found, faces: FaceSet) -> Pipeline:
             ("classifier", found.cell.classifier),
         ]
     )
-    fitted: Pipeline = pipeline.fit(np.concatenate(both_sides(faces)), np.tile(faces.labels, 2))
+    with threadpool_limits(1):
+        fitted: Pipeline = pipeline.fit(np.concatenate(both_sides(faces)), np.tile(faces.labels, 2))
     return fitted
 
 

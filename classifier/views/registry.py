@@ -30,6 +30,7 @@ from classifier.label_sets import known_labels, say_unknown, unknown_labels
 from classifier.ml.artifact import TESTED_ON, ArtifactError, sha256
 from classifier.ml.diagrams import draw_confusion, draw_reliability
 from classifier.models import Activation, Label, LabelSet, ModelVersion
+from classifier.trials import trials_of
 
 # What has a panel of its own on the page.
 TOLD_ELSEWHERE = ("metrics", "dataset", "labels", "format")
@@ -73,7 +74,8 @@ def version(request: HttpRequest, version_id: int) -> HttpResponse:
         "scorings": _compared(found, against, labels),
         "dataset": list(_told(mapping(found.card.get("dataset")))),
         "dataset_list": _dataset_list(request, found),
-        "card": list(_told({name: said for name, said in found.card.items() if name not in TOLD_ELSEWHERE})),
+        "card": list(_told(_told_here(found.card))),
+        "trials": trials_of(mapping(found.card.get("training")).get("cross_validation")),
         "periods": _periods(found),
         "runs": _runs(request, found),
         "way_back": way_back,
@@ -225,6 +227,13 @@ def _told(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, ", ".join(map(str, value))
     else:
         yield name, "–" if value is None else str(value)
+
+
+def _told_here(card: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: said for name, said in card.items() if name not in TOLD_ELSEWHERE}
+    if training := mapping(card.get("training")):
+        kept["training"] = {name: said for name, said in training.items() if name != "cross_validation"}
+    return kept
 
 
 def _runs(request: HttpRequest, version: ModelVersion) -> list[tuple[Any, str]]:

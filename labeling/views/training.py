@@ -15,6 +15,7 @@ from classifier.admin_pages import framed, id_in
 from classifier.label_sets import say_unknown, unknown_labels
 from classifier.models import LabelSet, ModelVersion, User
 from labeling.forms import TrainForm
+from labeling.mistakes import mistakes_of
 from labeling.models import Split, TrainingRun
 from labeling.training_cards import RunCard
 from labeling.training_plan import (
@@ -91,6 +92,7 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
         "run": found,
         "card": RunCard(found),
         "learned_from_erased": found.version is not None and learned_from_erased(found.version),
+        "mistakes": mistakes_of(found),
     }
     return render(request, "labeling/run.html", _framed(request, str(found).capitalize(), **context))
 
