@@ -43,6 +43,11 @@ class Report:
         """How many were set aside why, the most frequent reason first."""
         return dict(Counter(fate.reason for fate in self.set_aside if fate.reason).most_common())
 
+    @property
+    def to_look_at(self) -> int:
+        """How many photographs a person can rescue, or could once it is no dry run."""
+        return sum(fate.reason in SetAsidePicture.Reason for fate in self.set_aside) - self.not_kept
+
     def by_label(self) -> list[dict[str, Any]]:
         """For each label of a folder what became of its pictures; empty where rows are no pictures."""
         kinds = {"duplicates": self.duplicates, "refused": self.refused, "set_aside": self.set_aside}
@@ -90,6 +95,7 @@ class Report:
             "added": self.added.total(),
             **{kind: len(fates) for kind, fates in kinds.items()},
             "set_aside_by_reason": self.by_reason(),
+            "to_look_at": self.to_look_at,
             "not_kept": self.not_kept,
             "by_label": self.by_label() if self.format == "folders" else [],
             "reasons": {"added": added, **reasons},

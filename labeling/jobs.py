@@ -143,7 +143,7 @@ def _import(job: DatasetJob, progress: Progress) -> dict[str, Any]:
             progress=progress,
             **options,
         )
-    state = State.PLANNED if report.dry_run and report.added else State.DONE
+    state = State.PLANNED if report.dry_run and (report.added or report.to_look_at) else State.DONE
     return {"state": state, "report": report.as_json(at_most=REASONS_KEPT)}
 
 

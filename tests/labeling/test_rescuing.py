@@ -208,3 +208,16 @@ def test_a_threshold_that_is_none_is_refused(root_client: Client) -> None:
     assert answered.status_code == 400
     assert "less than or equal to 1" in answered.content.decode()
     assert not DatasetJob.objects.exists()
+
+
+def test_an_archive_with_nothing_to_add_can_be_confirmed_for_what_is_to_be_looked_at(
+    root_client: Client,
+) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("happy/two.jpg", two_people(0.9))
+    given = SimpleUploadedFile("web.zip", file.getvalue())
+    page = root_client.post(f"{DATASET}import/", {"given": given, "detect": "on"}, follow=True)
+    assert "Add 0 examples, keep 1 to look at" in page.content.decode()
+    root_client.post(reverse("admin:labeling_dataset_job", args=[DatasetJob.objects.get().pk]))
+    assert SetAsidePicture.objects.waiting().count() == 1
