@@ -17,7 +17,7 @@ KEYS = "123456789"
 
 @dataclass(frozen=True)
 class Choice:
-    """One label: the key that gives it ("" beyond the ninth), and the model's share of it, if that may be seen."""
+    """One label: the key that gives it ("" beyond the ninth), and the model's share, if that may be seen."""
 
     label: Label
     key: str
