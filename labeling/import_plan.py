@@ -21,8 +21,11 @@ from .splits import Place, place
 # Whoever is measured by comes first: what is nearly a test example must not be learned from.
 PRECEDENCE = {Split.TEST: 0, Split.VALIDATION: 1, Split.TRAIN: 2, None: 3}
 CROPS_AT_ONCE = 500
-HASHES_AT_ONCE = 5000
+HASHES_AT_ONCE = 1000
+PAIRS_AT_ONCE = 100_000
 MOST_EQUAL = 5
+# A row that is nearly the same as so many of one split belongs with them, and needs no more.
+MOST_NEAR = 20
 GRAYS_HELD = 2000
 
 Progress = Callable[[str, int, int | None], None]
@@ -199,9 +202,13 @@ def _near_rows(rows: list[Found], fresh: list[int], gray_of: GrayOf) -> dict[int
     """For each row those before it that are nearly the same, found as they will be once they are examples."""
     found = [rows[row] for row in fresh]
     near: dict[int, list[int]] = defaultdict(list)
+    of_split: Counter[tuple[int, Split | None]] = Counter()
     for mine, other in _close(found, np.array([one.hash for one in found], np.int64)):
-        if other < mine and same_picture(gray_of(fresh[mine]), gray_of(fresh[other])):
+        if other >= mine or of_split[mine, found[other].split] >= MOST_NEAR:
+            continue
+        if same_picture(gray_of(fresh[mine]), gray_of(fresh[other])):
             near[fresh[mine]].append(fresh[other])
+            of_split[mine, found[other].split] += 1
     return near
 
 
@@ -233,8 +240,10 @@ def _close(found: list[Found], hashes: NDArray[np.int64]) -> Iterator[tuple[int,
         plain = np.array([one.hash for one in some], np.int64)
         mirrored = np.array([one.mirrored_hash for one in some], np.int64)
         pairs = np.concatenate([near_pairs(plain, others), near_pairs(mirrored, others)])
-        for mine, other in np.unique(pairs, axis=0).tolist():
-            yield start + mine, int(looked_at[other])
+        pairs = np.unique(pairs, axis=0)
+        places = np.stack([pairs[:, 0] + start, looked_at[pairs[:, 1]]], axis=1)
+        for first in range(0, len(places), PAIRS_AT_ONCE):
+            yield from places[first : first + PAIRS_AT_ONCE].tolist()
 
 
 def _first_of_equal(hashes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -121,11 +121,10 @@ def near_pairs(hashes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[
 
     Takes time by the number of hashes and of pairs, not by their product: 32,140 against themselves take 2 s.
     """
-    found = [
-        _pairs_by_band(mine ^ flip, theirs, hashes, others)
-        for mine, theirs in zip(_bands(hashes), _bands(others), strict=True)
-        for flip in _FLIPS
-    ]
+    found = []
+    for mine, theirs in zip(_bands(hashes), _bands(others), strict=True):
+        order = np.argsort(theirs, kind="stable")
+        found += [_pairs_by_band(mine ^ flip, theirs, order, hashes, others) for flip in _FLIPS]
     return np.unique(np.concatenate(found), axis=0)
 
 
@@ -140,10 +139,11 @@ def _bands(hashes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 def _pairs_by_band(
     mine: NDArray[np.int64],
     theirs: NDArray[np.int64],
+    order: NDArray[np.int64],
     hashes: NDArray[np.int64],
     others: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    order = np.argsort(theirs, kind="stable")
+    """`order`: the places of `theirs`, sorted."""
     first = np.searchsorted(theirs[order], mine, "left")
     count = np.searchsorted(theirs[order], mine, "right") - first
     rows = np.repeat(np.arange(len(mine)), count)
