@@ -9,9 +9,9 @@ Both score the same frozen test split, and five rules decide; one that fails ref
 - calibration: the expected calibration error, less what chance alone makes of so few faces;
 - latency: milliseconds for each face.
 
-The first version of a label set may have learned from a few dozen pictures, of which a tenth decides nothing.
-Where it was cross-validated, it is judged by the faces that were left out in turn, beside the test faces:
-each was read by a classifier, trained like the candidate, that had not seen it.
+Of a few dozen pictures of each label the tenth that is for testing decides nothing. Where a candidate was
+cross-validated, it is judged by the faces that were left out in turn, too: each was read by a classifier,
+trained like the candidate, that had not seen it. Beside a champion, as far as they are new to that as well.
 
 Whoever asks brings the `Limits`: labeling.limits reads the site's.
 """
@@ -37,7 +37,7 @@ CHANCE_ROUNDS = 100
 class Limits:
     """What the rules ask. Shares are 0 to 1: by a `recall_fall` of 0.03 a recall may fall by 3 points.
 
-    first_examples: what a first version needs that was cross-validated.
+    cross_validated, cross_validated_of_label: what is enough instead where those left out in turn count.
     """
 
     level: float = 0.01
@@ -46,7 +46,8 @@ class Limits:
     latency_ms: float = 20.0
     examples: int = 100
     examples_of_label: int = 10
-    first_examples: int = 30
+    cross_validated: int = 30
+    cross_validated_of_label: int = 5
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,26 @@ class Verdict:
         }
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Faces that were left out in turn in cross-validation: (N,) labels and (N, K) probabilities.
+
+    champion: NaN for faces that it may have learned from; None where there is no champion.
+    """
+
+    labels: NDArray[np.integer]
+    candidate: NDArray[np.floating]
+    champion: NDArray[np.floating] | None = None
+
+    def new_to(self, champion: NDArray[np.floating] | None) -> NDArray[np.int64]:
+        """Places of the faces that neither of the two has learned from."""
+        if champion is None:
+            return np.arange(len(self.labels))
+        if self.champion is None:
+            return np.arange(0)
+        return np.flatnonzero(np.isfinite(self.champion).all(axis=1))
+
+
 def judge(
     labels: NDArray[np.integer],
     candidate: NDArray[np.floating],
@@ -88,19 +109,20 @@ def judge(
     latency_ms: float,
     champion_latency_ms: float | None = None,
     limits: Limits,
-    left_out: tuple[NDArray[np.integer], NDArray[np.floating]] | None = None,
+    left_out: LeftOut | None = None,
 ) -> Verdict:
     """Judge by every rule, so that the report is whole even where the first already refuses.
 
     `labels`: (N,), places in `names`; `candidate`, `champion`: (N, K) probabilities of the same N faces,
-    which count as independent of each other. `left_out`: labels and answers of cross-validation, which count
-    where there is no champion. Raises ValueError, with a sentence, for anything else.
+    which count as independent of each other. Raises ValueError, with a sentence, for anything else.
     """
     cross_validated = 0
-    if champion is None and left_out is not None:
-        cross_validated = len(left_out[0])
-        labels = np.concatenate([left_out[0], labels])
-        candidate = np.concatenate([left_out[1], candidate])
+    if left_out is not None and len(new := left_out.new_to(champion)):
+        cross_validated = len(new)
+        labels = np.concatenate([left_out.labels[new], labels])
+        candidate = np.concatenate([left_out.candidate[new], candidate])
+        if champion is not None and left_out.champion is not None:
+            champion = np.concatenate([left_out.champion[new], champion])
     test = replace(_checked(labels, candidate, champion, names), cross_validated=cross_validated)
     _check_latency(latency_ms, whose="The candidate's")
     if champion_latency_ms is not None:
@@ -214,16 +236,18 @@ def _check_latency(milliseconds: float, *, whose: str) -> None:
 
 def _enough_examples(test: _Test, limits: Limits) -> Rule:
     of_label = dict(zip(test.names, test.faces, strict=True))
+    needed, least = limits.examples, limits.examples_of_label
+    if test.cross_validated:
+        needed, least = min(needed, limits.cross_validated), min(least, limits.cross_validated_of_label)
     # Without a champion there is no recall that could fall.
-    least = 0 if test.champion_right is None else limits.examples_of_label
+    least = 0 if test.champion_right is None else least
     scarce = [f"{name} ({faces})" for name, faces in of_label.items() if faces < least]
     total = len(test.labels)
-    needed = min(limits.first_examples, limits.examples) if test.cross_validated else limits.examples
     if total < needed:
         sentence = f"There are too few {test.called} to decide: {total:,}, and {needed:,} are needed."
     elif scarce:
         sentence = (
-            f"There are too few test faces to see whether a label's recall falls: {', '.join(scarce)}; "
+            f"There are too few {test.called} to see whether a label's recall falls: {', '.join(scarce)}; "
             f"{least:,} of each are needed."
         )
     else:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from classifier.access import within_reach
 from classifier.card_values import share, text
+from classifier.models import User
 
 from .models import Example, TrainingRun
 
@@ -23,14 +25,15 @@ class Mistake:
     left_out: bool
 
 
-def mistakes_of(run: TrainingRun) -> list[Mistake]:
+def mistakes_of(run: TrainingRun, *, seen_by: User) -> list[Mistake]:
     """The surest first, those on the test split before the others. Two queries."""
     told = run.metrics.get("mistakes", [])
     if not told:
         return []
     names = dict(run.label_set.labels.values_list("slug", "name"))
     digests = {text(one.get("digest")) for one in told}
-    there = Example.objects.kept().filter(label_set=run.label_set, digest__in=digests)
+    kept = Example.objects.kept().filter(label_set=run.label_set, digest__in=digests)
+    there = within_reach(seen_by, kept)
     examples = {example.digest: example for example in there.only("digest", "label_set")}
     return [
         Mistake(

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from classifier import registry
 from classifier.ml import artifact as artifacts
 from classifier.ml.artifact import ArtifactError
+from classifier.ml.frozen import FEW
 from classifier.ml.metrics import measure
 from classifier.models import LabelSet, ModelVersion
 from classifier.serving import read_artifact
 
 from .freezing import NothingToFreezeError, TakenBackError, freeze_dataset
-from .gate import Verdict, judge
+from .gate import LeftOut, Verdict, judge
 from .limits import gate_limits
 from .models import DatasetVersion, TrainingRun
 from .trainer_process import REFUSED, TrainerProcess
@@ -108,7 +109,7 @@ def _describe(error: OSError) -> str:
 class Trained:
     """What the trainer left. labels: (N,) int64; the scores: (N, K) float32 on the frozen test split.
 
-    left_out: labels and scores of cross-validation, of what was left out in turn.
+    left_out: labels of what was left out in turn in cross-validation, and scores of candidate and champion.
     """
 
     artifact: bytes
@@ -117,7 +118,7 @@ class Trained:
     labels: NDArray[np.int64]
     candidate: NDArray[np.float32]
     champion: NDArray[np.float32] | None
-    left_out: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None
+    left_out: LeftOut | None = None
 
 
 # --- freeze and train -----------------------------------------------------------------------------------
@@ -151,20 +152,34 @@ def _write_request(run: TrainingRun, folder: Path, labels: list[str], dataset: D
     # A copy on this machine, since the storage may be elsewhere; it goes with the run.
     with dataset.file.open("rb") as source, examples.open("wb") as target:
         shutil.copyfileobj(source, target, COPIED_AT_ONCE)
-    active = None
+    active = learned = None
     if run.champion:
         active = artifacts.write(folder, "active", read_artifact(run.champion), run.champion.card)
+        learned = _copy_learned(run.champion, folder) if dataset.examples <= FEW else None
     asked = {
         "examples": str(examples),
         "label_set": run.label_set.slug,
         "labels": labels,
         "estimator": run.estimator,
         "active": str(active) if active else None,
+        "learned": str(learned) if learned else None,
         **{name: run.parameters[name] for name in ("start", "epochs", "grid", "seed")},
         "dask": run.parameters["dask"] or None,
         "purpose": run.label_set.purpose if run.label_set.names_people else "",
     }
     (folder / "request.json").write_text(json.dumps(asked, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _copy_learned(champion: ModelVersion, folder: Path) -> Path | None:
+    """The dataset that the champion learned from, where it is known and still there."""
+    runs = TrainingRun.objects.filter(version=champion, dataset__erased_at__isnull=True)
+    run = runs.select_related("dataset").first()
+    if run is None or run.dataset is None or not run.dataset.file.storage.exists(str(run.dataset.file.name)):
+        return None
+    copy = folder / "learned.parquet"
+    with run.dataset.file.open("rb") as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, COPIED_AT_ONCE)
+    return copy
 
 
 def _check_end(trainer: TrainerProcess, last: Event, notes: Notes) -> None:
@@ -199,7 +214,7 @@ def _read_trained(folder: Path, labels: list[str], run: TrainingRun) -> Trained:
         with np.load(folder / "test.npz") as arrays:
             true, candidate = arrays["labels"], arrays["candidate"]
             champion = arrays.get("champion")
-            left_out = (arrays["left_labels"], arrays["left_out"]) if "left_out" in arrays else None
+            left_out = _left_out(arrays, card["labels"]) if "left_out" in arrays else None
     except ArtifactError:
         raise
     except (OSError, KeyError, ValueError) as error:
@@ -211,6 +226,11 @@ def _read_trained(folder: Path, labels: list[str], run: TrainingRun) -> Trained:
     if card["label_set"] != run.label_set.slug:
         raise TrainerError(f"The candidate is for label set {card['label_set']}, not {run.label_set.slug}.")
     return Trained(artifact, card, result, true, candidate, _widened(champion, card["labels"]), left_out)
+
+
+def _left_out(arrays: Mapping[str, NDArray[Any]], labels: Sequence[str]) -> LeftOut:
+    champion = _widened(arrays.get("left_champion"), labels)
+    return LeftOut(arrays["left_labels"], arrays["left_out"], champion)
 
 
 def _widened(champion: NDArray[np.float32] | None, labels: Sequence[str]) -> NDArray[np.float32] | None:
@@ -268,8 +288,8 @@ def _measure(run: TrainingRun, trained: Trained) -> dict[str, Any]:
         "mistakes": trained.result["mistakes"],
     }
     if trained.left_out:
-        true, answers = trained.left_out
-        told["left_out"] = measure(answers, true, names, threshold=threshold)
+        left = trained.left_out
+        told["left_out"] = measure(left.candidate, left.labels, names, threshold=threshold)
     if run.champion and trained.champion is not None:
         threshold = run.champion.card["threshold"]
         told["champion"] = measure(trained.champion, trained.labels, names, threshold=threshold)

@@ -10,6 +10,7 @@ from django.db.models import Count
 
 from classifier.label_sets import unknown_labels
 from classifier.ml.artifact import ArtifactError
+from classifier.ml.frozen import FEW
 from classifier.ml.runtime import Classifier
 from classifier.models import LabelSet, ModelVersion
 from classifier.serving import read_artifact
@@ -80,6 +81,12 @@ class Plan:
             "force": asked.force,
             "reason": asked.reason,
         }
+
+    @property
+    def chooses_features(self) -> bool:
+        """Whether there are so few examples that these are chosen, too."""
+        few = sum(sum(labels.values()) for labels in self.counts.values()) <= FEW
+        return few and self.asked.estimator != Estimator.CNN
 
     def size_of(self, split: str) -> int:
         return sum(self.counts.get(split, {}).values())

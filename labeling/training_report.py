@@ -62,6 +62,8 @@ def plan_as_text(plan: Plan) -> str:
     asked = plan.asked
     sizes = ", ".join(f"{split} {sum(labels.values()):,}" for split, labels in sorted(plan.counts.items()))
     begins = f"going on from {plan.champion}" if plan.start == "active" else "from scratch"
+    if plan.chooses_features:
+        begins += ", choosing its features, too"
     against = f"compared with {plan.champion}" if plan.champion else "compared with no other: none is active"
     return "\n".join(
         [

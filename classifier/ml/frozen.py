@@ -96,6 +96,14 @@ def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
     return Frozen(faces, splits, groups, digests, digest)
 
 
+def digests_in(path: Path) -> list[str]:
+    """What the examples of a frozen dataset are known by."""
+    from pyarrow import parquet
+
+    found: list[str] = parquet.read_table(path, columns=["digest"])["digest"].to_pylist()
+    return found
+
+
 def _crop(row: dict[str, object]) -> NDArray[np.uint8]:
     height, width, channels, pixels = (row[name] for name in ("height", "width", "channels", "pixels"))
     shape = (height, width) if channels == 1 else (height, width, channels)

@@ -8,7 +8,8 @@ on its standard output (see `progress.Tell`), and leaves in FOLDER
     result.json                      how it was chosen, how long it took, milliseconds for each face
     test.npz                         labels, candidate and champion: (N,) int64 and (N, K) float32; where the
                                      features were chosen, left_labels and left_out, too: what was answered in
-                                     cross-validation for faces that had been left out
+                                     cross-validation for faces that had been left out, and left_champion: by
+                                     the champion, NaN for faces that it may have learned from
 
 It ends with 3 where there is nothing that it could train on, and says why in its last line. When its standard
 input is closed, because whoever started it is gone, it ends too.
@@ -33,7 +34,7 @@ from . import artifact as artifacts
 from .dataset import FaceSet
 from .evaluate import latency
 from .fine_tuning import choose_worth, fine_tune
-from .frozen import Frozen, read_frozen
+from .frozen import Frozen, digests_in, read_frozen
 from .metrics import measure
 from .model_card import figures_of, provenance
 from .preprocessing import Preprocessing
@@ -62,7 +63,7 @@ class Request:
     """What is asked: see `manage.py retrain`. examples, active: paths; labels: the set's, in order.
 
     estimator: one of FAMILIES, "cnn" or "auto". start: "active" teaches the last layer of the active CNN.
-    purpose: what for, where the labels are people.
+    purpose: what for, where the labels are people. learned: the dataset that the active version learned from.
     """
 
     examples: str
@@ -76,6 +77,7 @@ class Request:
     seed: int = 0
     dask: str | None = None
     purpose: str = ""
+    learned: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ def run(folder: Path, *, tell: Tell) -> None:
     mistakes = list_mistakes(told["candidate"], test, frozen.digests_of("test"), where="test")
     if left := trained.left_out:
         told |= {"left_labels": left.faces.labels, "left_out": left.answers}
+        if request.active:
+            told["left_champion"] = _champion_on(left, request)
         mistakes += list_mistakes(left.answers, left.faces, left.digests, where="left_out")
     np.savez(folder / "test.npz", **told)  # type: ignore[arg-type]
     result = {
@@ -436,6 +440,17 @@ def _compare(
         told[name] = classifier.predict(test.crops)
         took[name] = round(latency(classifier, 1)["with_preprocessing_ms"], 3)
     return told, took
+
+
+def _champion_on(left: LeftOut, request: Request) -> NDArray[np.float32]:
+    """(N, K) answers of the active version for faces that are new since it learned, NaN for all others."""
+    assert request.active is not None
+    classifier = Classifier.load(*artifacts.read(Path(request.active)))
+    answers = np.full((len(left.faces), len(classifier.labels)), np.nan, np.float32)
+    if request.learned:
+        new = ~np.isin(left.digests, digests_in(Path(request.learned)))
+        answers[new] = classifier.predict(left.faces.take(new).crops)
+    return answers
 
 
 def list_mistakes(

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from classifier.admin_pages import framed, id_in
 from classifier.label_sets import say_unknown, unknown_labels
+from classifier.ml.frozen import FEW
 from classifier.models import LabelSet, ModelVersion, User
 from labeling.forms import TrainForm
 from labeling.mistakes import mistakes_of
@@ -66,6 +67,7 @@ def _form_page(request: HttpRequest, label_set: LabelSet, form: TrainForm) -> Ht
         "splits": [(split, sum(counts.get(split, {}).values())) for split in Split],
         "obstacle": _obstacle(counts, [label.slug for label in labels], label_set),
         "enough": ENOUGH_FOR_SCRATCH,
+        "few": FEW,
         "champion": champion,
         "unknown": say_unknown(unknown_labels(champion)) if champion else "",
         "cards": cards,
@@ -87,12 +89,13 @@ def _obstacle(counts: Any, labels: list[str], label_set: LabelSet) -> str:
 @require_safe
 def run(request: HttpRequest, run_id: str) -> HttpResponse:
     """Comes again by itself until the run has ended, with or without scripts."""
-    found = _find(run_id)
+    found, user = _find(run_id), request.user
+    assert isinstance(user, User)
     context = {
         "run": found,
         "card": RunCard(found),
         "learned_from_erased": found.version is not None and learned_from_erased(found.version),
-        "mistakes": mistakes_of(found),
+        "mistakes": mistakes_of(found, seen_by=user),
     }
     return render(request, "labeling/run.html", _framed(request, str(found).capitalize(), **context))
 

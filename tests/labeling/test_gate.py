@@ -14,7 +14,7 @@ from pytest_django import Settings
 from scipy.special import softmax
 from scipy.stats import binomtest
 
-from labeling.gate import Limits, Rule, Verdict, judge, mcnemar
+from labeling.gate import LeftOut, Limits, Rule, Verdict, judge, mcnemar
 from labeling.limits import gate_limits
 from tests.answers import misread
 
@@ -72,6 +72,41 @@ def test_the_verdict_is_plain_json() -> None:
         assert told["passed"] == found.passed
         assert told["refused_by"] == refused_by(found)
         assert [rule["sentence"] for rule in told["rules"]] == [rule.sentence for rule in found.rules]
+
+
+def test_a_first_version_is_judged_by_what_was_left_out_in_turn_too() -> None:
+    few, others = slice(0, 6), slice(6, 60)
+    asked = {"champion": None, "labels": LABELS[few], "limits": Limits(calibration=1.0)}
+    assert "examples" in refused_by(verdict(BETTER[few], **asked))
+    left_out = LeftOut(LABELS[others], BETTER[others])
+    found = verdict(BETTER[few], **asked, left_out=left_out)
+    assert found.passed
+    assert the_rule("examples", found).figures["cross_validated"] == 54
+    assert "54 were left out in turn in cross-validation" in the_rule("examples", found).sentence
+    assert "100.0 % (95 % interval: 94.0 % to 100.0 %) of the faces" in the_rule("better", found).sentence
+
+
+def test_some_must_have_been_left_out_for_a_first_version() -> None:
+    few, others = slice(0, 6), slice(6, 29)
+    left_out = LeftOut(LABELS[others], BETTER[others])
+    found = verdict(BETTER[few], None, LABELS[few], left_out=left_out, limits=Limits(calibration=1.0))
+    assert refused_by(found) == ["examples"]
+    assert the_rule("examples", found).sentence == "There are too few faces to decide: 29, and 30 are needed."
+
+
+def test_beside_a_champion_only_what_is_new_to_it_counts_of_what_was_left_out() -> None:
+    few, others = slice(0, 30), slice(30, 150)
+    known = np.where(np.arange(120)[:, None] < 70, np.nan, answers(right=0.1, confidence=0.6)[others])
+    asked = {"labels": LABELS[few], "limits": Limits(calibration=1.0)}
+    left_out = LeftOut(LABELS[others], BETTER[others], known)
+    found = verdict(BETTER[few], BETTER[few], **asked, left_out=left_out)
+    rule = the_rule("better", found)
+    assert the_rule("examples", found).figures["cross_validated"] == 50
+    assert rule.figures["won"] == 50
+    assert found.passed
+    nothing_new = LeftOut(LABELS[others], BETTER[others], np.full((120, 3), np.nan))
+    found = verdict(BETTER[few], BETTER[few], **asked, left_out=nothing_new)
+    assert {"examples", "better"} <= set(refused_by(found))
 
 
 def test_too_few_test_faces_decide_nothing() -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from classifier.models import LabelSet, User
 from labeling import trainer_process, training_runs
-from labeling.models import DatasetVersion, TrainingRun
+from labeling.models import DatasetVersion, Example, TrainingRun
 from labeling.retraining import retrain
 from labeling.training_cards import draw_curves
 from tests.conftest import logged_in
@@ -81,6 +81,44 @@ def test_an_operator_starts_a_run_which_the_worker_does_and_reads_its_report(
     assert "a library’s own words" in page
     assert f"run {run.pk}" not in text(client, LIST)
     assert "promoted" in text(client, LIST)
+
+
+def test_the_report_shows_what_was_tried_and_which_pictures_were_taken_for_something_else(
+    label_set: LabelSet, olga: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, mistaken, withdrawn = Example.objects.order_by("pk")[:3]
+    told = {"true": "angry", "told": "sad", "confidence": 0.97, "where": "left_out"}
+    tried = [
+        {"features": "HOG", "estimator": "svm", "parameters": {"C": 1.0}, "accuracy": 0.8, "deviation": 0.1},
+        {"features": "HOG", "estimator": "forest", "parameters": {}, "accuracy": 0.7, "deviation": 0.1},
+        {"features": "maps", "estimator": "svm", "parameters": {}, "accuracy": 0.9, "deviation": 0.1},
+    ]
+    mistakes = [told | {"digest": example.digest} for example in (gone, mistaken, withdrawn)]
+    left = leave_candidate(
+        tmp_path / "tried",
+        left_out=0.7,
+        result={"mistakes": mistakes, "cross_validation": tried},
+        training={"cross_validation": tried},
+    )
+    monkeypatch.setattr(trainer_process, "TRAINER", fake_trainer(left))
+    client = logged_in(olga)
+    client.post(TRAIN, ASKED)
+    run = TrainingRun.objects.get()
+    gone.delete()
+    Example.objects.filter(pk=withdrawn.pk).update(withdrawn="curator", withdrawn_reason="blurred")
+    page = text(client, page_of(run))
+    assert "What was tried" in page
+    assert "<b>90.0%</b>" in page
+    assert "All 3 that were tried" in page
+    assert "700 faces that were left out in turn" in page
+    assert run.metrics["left_out"]["faces"] == 700
+    assert page.count("taken for Sad, 97%") == 1
+    assert reverse("admin:labeling_example_crop", args=[mistaken.pk]) in page
+    assert reverse("admin:labeling_example_change", args=[mistaken.pk]) in page
+    assert run.version is not None
+    version = text(client, reverse("admin:classifier_modelversion_change", args=[run.version.pk]))
+    assert "What was tried" in version
+    assert f"{page_of(run)}#mistakes" in version
 
 
 def test_a_running_page_comes_again_by_itself_and_can_cancel(

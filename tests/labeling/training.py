@@ -84,9 +84,19 @@ def answers(accuracy: float, *, seed: int) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def leave_candidate(
-    folder: Path, *, accuracy: float = 0.8, champion: float | None = 0.6, confidence: float = 0.8, **card: Any
+    folder: Path,
+    *,
+    accuracy: float = 0.8,
+    champion: float | None = 0.6,
+    confidence: float = 0.8,
+    left_out: float | None = None,
+    result: dict[str, Any] | None = None,
+    **card: Any,
 ) -> Path:
-    """What a trainer leaves, of a candidate that is right so often on the test split."""
+    """What a trainer leaves, of a candidate that is right so often on the test split.
+
+    left_out: how often it was right in cross-validation. result: what it tells otherwise than usual.
+    """
     folder.mkdir(exist_ok=True)
     artifact, told = tiny_artifact(favourite="sad", confidence=confidence)
     artifacts.write(folder, "candidate", artifact, told | {"estimator": "svm"} | card)
@@ -94,9 +104,11 @@ def leave_candidate(
     arrays = {"labels": labels, "candidate": scores}
     if champion is not None:
         arrays["champion"] = answers(champion, seed=2)[1]
+    if left_out is not None:
+        arrays["left_labels"], arrays["left_out"] = answers(left_out, seed=3)
     np.savez(folder / "test.npz", **arrays)  # type: ignore[arg-type]
     row = {"estimator": "svm", "parameters": {"C": 1.0}, "accuracy": 0.6, "deviation": 0.02}
-    result = {
+    told_of_it = {
         "estimator": "svm",
         "parameters": {"C": 1.0},
         "cross_validation": [row],
@@ -105,7 +117,7 @@ def leave_candidate(
         "mistakes": [],
         "latency_ms": {"candidate": 0.8, "champion": champion and 0.9},
     }
-    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "result.json").write_text(json.dumps(told_of_it | (result or {})))
     return folder
 
 

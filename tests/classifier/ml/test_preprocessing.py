@@ -28,6 +28,31 @@ def test_a_card_gives_the_same_recipe_back() -> None:
     assert Preprocessing.from_card(Preprocessing(side=64).to_card()) == Preprocessing(side=64)
 
 
+def test_the_features_of_the_whole_crop_keep_its_colours_and_are_on_the_card() -> None:
+    recipe = Preprocessing(112, ("colors", "hog"), "rgb")
+    assert Preprocessing.from_card(recipe.to_card()) == recipe
+    red, blue = np.zeros((2, 112, 112, 3), np.uint8)
+    red[..., 0], blue[..., 2] = 200, 200
+    told = recipe([red, blue])
+    assert told.shape == (2, recipe.width)
+    assert told[0, 0] > 0.7 > 0.1 > told[1, 0], "the first number is how red the first corner is"
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Preprocessing(48, ("colors",), "rgb"),
+        Preprocessing(112, (), "rgb"),
+        Preprocessing(112, ("lbp",), "rgb"),
+        Preprocessing(48, ("colors",)),
+        Preprocessing(48, (), "lab"),
+    ],
+)
+def test_features_of_another_kind_of_crop_are_refused(recipe: Preprocessing) -> None:
+    with pytest.raises(ValueError, match="not known"):
+        Preprocessing.from_card(recipe.to_card())
+
+
 @pytest.mark.parametrize("change", [{"color": "rgb"}, {"normalize": "none"}])
 def test_a_recipe_that_is_not_known_is_refused(change: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="not known"):

@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 
 from classifier.ml import artifact as artifacts
+from classifier.ml import frozen as frozen_datasets
 from classifier.ml import trainer
 from classifier.ml.dataset import EXPRESSIONS, read_fer2013
-from classifier.ml.frozen import read_frozen
+from classifier.ml.embedding import FEATURES as DENSE
+from classifier.ml.frozen import digests_in, read_frozen
 from classifier.ml.runtime import Classifier
+from classifier.ml.small_sets import FEATURES
 from labeling.parquet import write_examples
 
 pytest.importorskip("keras")
@@ -24,7 +27,14 @@ pytest.importorskip("keras")
 NAMES = EXPRESSIONS[:3]
 
 
-def write_frozen(path: Path, fer_file: Path, *, names: tuple[str, ...] = NAMES, test: bool = True) -> Path:
+def write_frozen(
+    path: Path,
+    fer_file: Path,
+    *,
+    names: tuple[str, ...] = NAMES,
+    test: bool = True,
+    at_most: int | None = None,
+) -> Path:
     """A frozen dataset: the file's Training rows as train and validation, its PublicTest rows as test."""
     rows = []
     for usage, faces in read_fer2013(fer_file).items():
@@ -48,7 +58,7 @@ def write_frozen(path: Path, fer_file: Path, *, names: tuple[str, ...] = NAMES, 
                 }
             )
     with path.open("wb") as file:
-        write_examples(file, rows, label_set="bars", labels=names)
+        write_examples(file, rows[:at_most], label_set="bars", labels=names)
     return path
 
 
@@ -116,6 +126,66 @@ def test_a_family_is_searched_fitted_calibrated_and_measured(examples: Path, tmp
     assert result["latency_ms"]["candidate"] > 0
     assert list(dict.fromkeys(listener.heard["stage"])) == ["read", "search", "fit", "calibrate", "evaluate"]
     assert max(listener.heard["score"]) == result["cross_validation"][0]["accuracy"]
+
+
+def test_features_are_chosen_for_few_and_what_was_left_out_is_told(examples: Path, tmp_path: Path) -> None:
+    ask(tmp_path, examples, estimator="auto", purpose="to greet the members of a club")
+    trainer.run(tmp_path, tell=Listener())
+    _artifact, card = artifacts.read(tmp_path / "candidate.onnx")
+    table = card["training"]["cross_validation"]
+    assert {row["estimator"] for row in table} == {"svm", "logistic", "forest"}, "no network from scratch"
+    assert {row["features"] for row in table} == set(FEATURES)
+    assert card["training"]["features"] == table[0]["features"]
+    frozen = read_frozen(examples, names=NAMES).without_leaks()
+    arrays = np.load(tmp_path / "test.npz")
+    known, _groups = frozen.only("train", "validation")
+    np.testing.assert_array_equal(arrays["left_labels"], known.labels)
+    wrong = (arrays["left_out"].argmax(axis=1) != known.labels).sum()
+    measured = card["metrics"]["cross-validation"]
+    assert measured["faces"] == len(known)
+    assert measured["accuracy"] == pytest.approx(1 - wrong / len(known), abs=1e-4)
+    mistakes = json.loads((tmp_path / "result.json").read_text())["mistakes"]
+    assert sum(one["where"] == "left_out" for one in mistakes) == min(wrong, trainer.MISTAKES_TOLD)
+    assert "to greet the members of a club" in card["intended_use"]
+
+
+def test_mistakes_are_told_with_what_a_picture_is_known_by(examples: Path) -> None:
+    frozen = read_frozen(examples, names=NAMES)
+    faces = frozen.faces.take(np.arange(3))
+    answers = np.eye(len(NAMES), dtype=np.float32)[(faces.labels + np.array([0, 1, 1])) % len(NAMES)]
+    answers[1] = answers[1] * 0.4 + 0.2
+    told = trainer.list_mistakes(answers, faces, frozen.digests[:3], where="test")
+    assert [one["digest"] for one in told] == [frozen.digests[2], frozen.digests[1]], "the surest first"
+    assert told[0]["true"] == NAMES[faces.labels[2]] != told[0]["told"]
+
+
+def test_a_champion_is_compared_on_faces_that_it_has_not_learned_from(
+    network: Path, examples: Path, fer_file: Path, tmp_path: Path
+) -> None:
+    fewer = write_frozen(tmp_path / "fewer.parquet", fer_file, at_most=100)
+    asked = {"estimator": "logistic", "active": str(network)}
+    for name, learned in (("some", str(fewer)), ("unknown", None)):
+        (tmp_path / name).mkdir()
+        ask(tmp_path / name, examples, learned=learned, **asked)
+        trainer.run(tmp_path / name, tell=Listener())
+    known = read_frozen(examples, names=NAMES).without_leaks().digests_of("train", "validation")
+    new = ~np.isin(known, digests_in(fewer))
+    told = np.load(tmp_path / "some" / "test.npz")["left_champion"]
+    assert 0 < new.sum() < len(new)
+    np.testing.assert_array_equal(np.isfinite(told).all(axis=1), new)
+    assert np.isnan(np.load(tmp_path / "unknown" / "test.npz")["left_champion"]).all()
+
+
+def test_of_many_examples_dense_words_are_learned(
+    examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen_datasets, "FEW", 10)
+    ask(tmp_path, examples, estimator="svm")
+    trainer.run(tmp_path, tell=Listener())
+    _artifact, card = artifacts.read(tmp_path / "candidate.onnx")
+    assert card["preprocessing"]["features"] == list(DENSE)
+    assert "left_out" not in np.load(tmp_path / "test.npz")
+    assert read_frozen(examples, names=NAMES).faces.stored is None, "gray and small, as they are many"
 
 
 def test_a_network_from_scratch_tells_each_epoch(network: Path) -> None:
