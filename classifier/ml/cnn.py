@@ -16,7 +16,7 @@ from .preprocessing import Preprocessing
 # name -> (channels, residual blocks) of each stage; the picture is halved between stages.
 NETWORKS: dict[str, tuple[tuple[int, int], ...]] = {
     "tiny": ((8, 0), (16, 0), (32, 0)),
-    "medium": ((32, 0), (32, 1), (64, 2), (128, 2), (256, 1)),
+    "small": ((32, 0), (32, 1), (64, 1), (128, 1), (256, 0)),
 }
 
 

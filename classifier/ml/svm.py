@@ -43,7 +43,7 @@ class Recipe:
     grid: str = "small"
     centres: int = 14_000
     copies: int = 3
-    votes_share: float = 0.4
+    votes_share: float = 0.0
     held_out: float = 0.06
     words: int = 256
     seed: int = 0

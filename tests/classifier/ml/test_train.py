@@ -114,7 +114,7 @@ def test_a_run_on_other_data_is_not_gone_on_with(trained: Path, fer_file: Path, 
 
 
 def test_an_unknown_network_is_named_with_those_that_exist() -> None:
-    with pytest.raises(ValueError, match="tiny, medium"):
+    with pytest.raises(ValueError, match="tiny, small"):
         cnn.build_network("huge", side=48, classes=7)
 
 
