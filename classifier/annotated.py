@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from typing import Literal
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from .cards import FaceCard, ResultCard
+from .models import Label
 from .pipeline import TURN, FaceReading, Reading
 from .templatetags.expressions import percent
 from .vision.annotate import annotate
@@ -65,7 +67,7 @@ def _mark_of(face: FaceReading, number: str, scale: float) -> tuple[Box, str, st
         return box, f"{number}{_('Unsure')}", UNSURE_COLOR
     best = int(answer.probabilities.argmax())
     label = answer.model.labels[best]
-    return box, f"{number}{label.name} {percent(float(answer.probabilities[best]))}", label.color
+    return box, number + _named(label, float(answer.probabilities[best])), label.color
 
 
 def _box(face: FaceCard, scale: float) -> Box:
@@ -82,7 +84,14 @@ def _caption(face: FaceCard, *, numbered: bool) -> str:
     answer = face.answers[0] if face.answers else None
     if answer is None or answer.unsure:
         return f"{number}{face.name}"
-    return f"{number}{answer.name} {percent(answer.prediction.confidence)}"
+    return number + _named(answer.prediction.label, answer.prediction.confidence)
+
+
+def _named(label: Label, confidence: float) -> str:
+    """Pillow's own font has the letters of ASCII: accents go, and a name in another script is left out."""
+    letters = unicodedata.normalize("NFKD", label.name.replace("’", "'"))
+    name = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return f"{name} {percent(confidence)}" if name.isascii() else percent(confidence)
 
 
 def _color(face: FaceCard) -> str:

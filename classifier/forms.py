@@ -70,12 +70,8 @@ class UploadForm(forms.Form):
 
 
 class HistoryForm(forms.Form):
-    """The history's filter. Choices: the labels of one label set, "unsure" and "no-face".
+    """The history's filter. Choices: the labels of one label set, "unsure" and "no-face"."""
 
-    `label_set`: the one that was chosen, if any.
-    """
-
-    label_set = forms.CharField(required=False, max_length=50, widget=forms.HiddenInput)
     showing = forms.ChoiceField(required=False, label=_("Showing"))
     first = forms.DateField(
         required=False, label=_("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")

@@ -45,5 +45,7 @@ def feedback(request: HttpRequest, face_id: int) -> HttpResponse:
 def _drawn(request: HttpRequest, face: Face, label_set: LabelSet) -> str:
     faces = lay_out(get_upload(request.user, face.upload_id, results=True)).faces
     found = next(card for card in faces if card.face.pk == face.pk)
-    answer = next(answer for answer in found.answers if answer.prediction.label_set_id == label_set.pk)
+    answer = next((answer for answer in found.answers if answer.label_set == label_set), None)
+    if answer is None:  # nothing was read under it, and no page has asked
+        return ""
     return render_to_string("partials/feedback.html", {"face": found, "answer": answer}, request)

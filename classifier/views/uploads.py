@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError
@@ -105,6 +106,8 @@ def _keep(request: HttpRequest, file: UploadedFile, *, consent: bool, label_sets
         seconds = ceil(throttle.wait() or 1)
         raise NotKeptError(_too_fast(seconds), 429, retry_after=seconds)
     try:
+        if not label_sets:
+            raise NoActiveModelError(settings.DEFAULT_LABEL_SET)
         return store_photograph(
             owner=request.user,  # type: ignore[arg-type]
             name=file.name or _("photograph"),

@@ -325,3 +325,8 @@ def test_a_default_that_is_limited_is_read_by_its_group_alone(
     for someone in (bob_client, client):
         assert "Surprise" not in someone.get("/about/").content.decode()
     assert "Surprise" in ada_client.get("/about/").content.decode()
+    LabelSet.objects.update(open_to_all=False)
+    photograph = {"photos": SimpleUploadedFile("a.jpg", astronaut())}
+    before = Upload.objects.count()
+    assert bob_client.post("/uploads/", photograph).status_code == 503
+    assert Upload.objects.count() == before

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from classifier import pipeline
 from classifier.accounts import request_export
-from classifier.label_sets import create_label_set
+from classifier.label_sets import create_label_set, rename_label
 from classifier.later_readings import read_later
 from classifier.models import Face, LabelSet, ModelVersion, Prediction, Upload, User
 from classifier.pipeline import read_photograph, store_photograph
@@ -234,6 +234,23 @@ def test_each_label_set_has_its_own_picture(ada: User, ada_client: Client, two: 
     assert ada_client.get(url)["ETag"] == answers["expressions"]["ETag"]
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "same"), [("Zoë", "Zoe", True), ("مريم", "李小龙", True), ("مريم", "Zoe", False)]
+)
+def test_a_picture_has_only_letters_that_it_can_draw(
+    name: str, other: str, same: bool, ada: User, ada_client: Client
+) -> None:
+    make_active_model()
+    people = make_label_set("people", [name, "Bo"], favourite="bo")
+    label = people.labels.first()
+    assert label
+    upload = make_upload(ada, shows=[label.slug], version=people.versions.get())
+    url = reverse("upload-annotated", args=[upload.pk])
+    before = ada_client.get(url).getvalue()
+    rename_label(label, other)
+    assert (ada_client.get(url).getvalue() == before) is same
+
+
 def test_feedback_is_about_one_reading(ada: User, ada_client: Client, two: LabelSet) -> None:
     upload = read_under_both(ada, two)
     url = reverse("face-feedback", args=[upload.faces.get().pk])
@@ -244,6 +261,14 @@ def test_feedback_is_about_one_reading(ada: User, ada_client: Client, two: Label
     [given] = ada.feedback.all()
     assert given.prediction
     assert (given.label_set, given.prediction.label.slug) == (two, "sad")
+
+
+def test_feedback_on_what_was_not_read_draws_nothing(ada: User, ada_client: Client, two: LabelSet) -> None:
+    url = reverse("face-feedback", args=[make_upload(ada).faces.get().pk])
+    answer = ada_client.post(
+        url, {"label_set": "happy-sad", "said": "not_a_face"}, headers={"Accept": "application/json"}
+    )
+    assert (answer.status_code, answer.json()) == (200, {"html": ""})
 
 
 def test_the_history_is_narrowed_and_shows_what_was_read_under_that_label_set(

@@ -76,6 +76,13 @@ def test_beside_the_readings_stands_what_the_first_one_says(api: Client) -> None
     assert api.get(answer["Location"]).json() == answer.json()
 
 
+def test_the_default_comes_first_whatever_the_others_are_called(api: Client) -> None:
+    make_label_set("almost", ["Yes", "No"], favourite="yes")
+    answer = send_file(api, label_set=["almost", "expressions"])
+    assert read_under(answer) == ["expressions", "almost"]
+    assert read_under(api.get(answer["Location"])) == ["expressions", "almost"]
+
+
 @pytest.mark.parametrize("send", [send_file, send_json])
 @pytest.mark.parametrize("asked", ["colors", ["expressions", "colors"], ["\x00"], [""]])
 def test_one_that_is_not_there_is_refused_by_its_field(send: Any, asked: Any, api: Client) -> None:
