@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from classifier import pipeline
+from classifier import later_readings, pipeline
 from classifier.accounts import request_export
 from classifier.label_sets import create_label_set, rename_label
 from classifier.later_readings import read_later
@@ -323,6 +323,23 @@ def test_a_stored_photograph_is_read_under_another_label_set_once(
     at_once = store(ada, ["happy-sad"]).faces.get().predictions.get()
     assert later.probabilities == at_once.probabilities
     assert "Read under" not in page_of(ada_client, upload)
+
+
+def test_two_who_ask_for_the_same_at_once_get_one_reading(
+    ada: User, two: LabelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = store(ada, ["expressions"])
+
+    def answer_after_the_other(*asked: Any) -> Any:
+        monkeypatch.setattr(later_readings, "classify", pipeline.classify)
+        later_readings.TURN.release()
+        read_later(upload, two)
+        later_readings.TURN.acquire()
+        return pipeline.classify(*asked)
+
+    monkeypatch.setattr(later_readings, "classify", answer_after_the_other)
+    read_later(upload, two)
+    assert Prediction.objects.filter(label_set=two).count() == 1
 
 
 def test_a_later_reading_of_an_offered_photograph_is_reviewed_too(ada: User, two: LabelSet) -> None:
