@@ -80,6 +80,12 @@ def test_without_a_face_a_photograph_is_set_aside(tmp_path: Path) -> None:
     assert reasons(folder_of(tmp_path / "photographs", wall=no_face())) == {"no_face": 1}
 
 
+def test_a_face_that_a_first_look_overlooks_is_found(tmp_path: Path) -> None:
+    flat = (pixels_of(astronaut()) * 0.05 + 110).astype(np.uint8)
+    folder = folder_of(tmp_path / "photographs", flat=to_jpeg(flat))
+    assert "no_face" not in reasons(folder, min_sharpness=0)
+
+
 def test_a_face_beside_one_that_is_nearly_as_large_is_one_too_many(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photographs", two=two_people(0.9))
     assert reasons(folder) == {"several_faces": 1}
@@ -186,6 +192,8 @@ def test_what_waits_already_is_judged_anew_and_never_waits_twice(tmp_path: Path)
     run(folder)
     assert run(folder)["set_aside"] == 2
     assert SetAsidePicture.objects.count() == 2
+    run(folder, min_face=300)
+    assert {one.reason for one in SetAsidePicture.objects.all()} == {"too_small", "no_face"}
     assert run(folder, bystander=1)["added"] == 1
     assert list(SetAsidePicture.objects.values_list("reason", flat=True)) == ["no_face"]
 
