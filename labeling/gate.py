@@ -87,7 +87,7 @@ class LeftOut:
     champion: NaN for faces that it may have learned from; None where there is no champion.
     """
 
-    labels: NDArray[np.integer]
+    labels: NDArray[np.int64]
     candidate: NDArray[np.floating]
     champion: NDArray[np.floating] | None = None
 
