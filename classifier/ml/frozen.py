@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from .dataset import FaceSet, leaks
 from .preprocessing import Preprocessing
+from .realign import aligned_crops
 
 GRAY = Preprocessing(side=48)
 FEW = 2000
 """A dataset of at most so many examples is read with its crops as they are stored, 75 MB of them, and the
 features are chosen for it. With more, those are the dense words of `FaceEmbedding`."""
+# Sources of examples whose faces this site has cut out itself.
+CUT_HERE = ("review", "photographs")
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,14 @@ class Frozen:
     """All examples of one dataset version, whatever they are for.
 
     splits, groups, digests: (N,), "train", "validation" or "test" of each, which it belongs with, and what it
-    is known by. sha256: of the file.
+    is known by. aligned: (N,) which are cut out as photographs' faces are. sha256: of the file.
     """
 
     faces: FaceSet
     splits: NDArray[np.str_]
     groups: NDArray[np.str_]
     digests: NDArray[np.str_]
+    aligned: NDArray[np.bool_]
     sha256: str
 
     @property
@@ -54,7 +58,22 @@ class Frozen:
             splits=self.splits[kept],
             groups=self.groups[kept],
             digests=self.digests[kept],
+            aligned=self.aligned[kept],
         )
+
+    def realigned(self) -> Frozen:
+        """With those aligned that another detector has cut out."""
+        others = np.flatnonzero(~self.aligned)
+        if not len(others):
+            return self
+        crops = aligned_crops(self.faces.crops[others])
+        images, stored = self.faces.images.copy(), self.faces.stored
+        images[others] = GRAY.gray(crops)
+        if stored is not None:
+            stored = stored.copy()
+            stored[others] = _one_by_one(crops)
+        faces = replace(self.faces, images=images, stored=stored)
+        return replace(self, faces=faces, aligned=np.ones_like(self.aligned))
 
 
 def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
@@ -63,7 +82,7 @@ def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path, columns=["label", "split", "group", "digest", "votes"])
+        table = parquet.read_table(path, columns=["label", "split", "group", "digest", "source", "votes"])
         counted = json.loads((table.schema.metadata or {}).get(b"labels", b"[]"))
         pixels = parquet.ParquetFile(path)
         few = table.num_rows <= FEW
@@ -74,8 +93,8 @@ def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
         ]
     except pa.ArrowException as error:
         raise ValueError(f"{path.name} is no frozen dataset: {error}") from error
-    columns = ("label", "split", "group", "digest")
-    labels, splits, groups, digests = (np.array(table[name].to_pylist()) for name in columns)
+    columns = ("label", "split", "group", "digest", "source")
+    labels, splits, groups, digests, sources = (np.array(table[name].to_pylist()) for name in columns)
     if unknown := sorted(set(labels) - set(names)):
         raise ValueError(f"{path.name} has examples of {', '.join(unknown)}; the labels are {names}")
     votes = np.zeros((len(labels), len(names)), np.float32)
@@ -93,7 +112,7 @@ def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
     )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Frozen(faces, splits, groups, digests, digest)
+    return Frozen(faces, splits, groups, digests, np.isin(sources, CUT_HERE), digest)
 
 
 def digests_in(path: Path) -> list[str]:

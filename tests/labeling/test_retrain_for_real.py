@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from classifier.ml import trainer as real_trainer
+from classifier.ml import ways
 from classifier.ml.runtime import Classifier
 from classifier.models import ModelVersion
 from classifier.serving import read_artifact
@@ -46,4 +46,4 @@ def test_from_examples_to_the_model_that_answers(settings: Settings) -> None:
 
 
 def test_the_site_and_the_trainer_ask_for_as_many_folds() -> None:
-    assert FOLDS == real_trainer.FOLDS
+    assert FOLDS == ways.FOLDS

@@ -14,7 +14,7 @@ import pytest
 
 from classifier.ml import artifact as artifacts
 from classifier.ml import frozen as frozen_datasets
-from classifier.ml import trainer
+from classifier.ml import trainer, ways
 from classifier.ml.dataset import EXPRESSIONS, read_fer2013
 from classifier.ml.embedding import FEATURES as DENSE
 from classifier.ml.frozen import digests_in, read_frozen
@@ -102,7 +102,7 @@ def test_a_frozen_dataset_is_read_as_it_was_written(examples: Path, fer_file: Pa
 @pytest.fixture(autouse=True)
 def small_codebook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of the time would go into it."""
-    monkeypatch.setattr(trainer, "SMALL_CODEBOOK", 6)
+    monkeypatch.setattr(ways, "SMALL_CODEBOOK", 6)
 
 
 def test_a_family_is_searched_fitted_calibrated_and_measured(examples: Path, tmp_path: Path) -> None:
