@@ -59,8 +59,9 @@ def _kernel_graph(machine: KernelMachine | SupportVectorMachine) -> bytes:
     squared = graph.add("Add", graph.add("Add", products, lengths), graph.constant((centres**2).sum(axis=1)))
     gamma = graph.constant(np.float32(machine.gamma_ or 0))
     near = graph.add("Neg", graph.add("Mul", graph.add("Relu", squared), gamma))
-    answer = graph.add("MatMul", graph.add("Exp", near), graph.constant(machine.coef_))
-    graph.nodes.append(helper.make_node("Add", [answer, graph.constant(machine.intercept_)], ["scores"]))
+    # No MatMul, which may be put into 8 bits: these weights cancel each other.
+    weights = [graph.constant(machine.coef_), graph.constant(machine.intercept_)]
+    graph.nodes.append(helper.make_node("Gemm", [graph.add("Exp", near), *weights], ["scores"]))
     return graph.to_bytes(given=("embedding", centres.shape[1]), told=("scores", len(machine.classes_)))
 
 

@@ -46,6 +46,7 @@ def aligned_crops(crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> lis
 
 def _aligned(crop: NDArray[np.uint8], detector: Detector) -> NDArray[np.uint8]:
     color = crop if crop.ndim == 3 else cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)
-    large = cv2.resize(color, (SEARCHED_SIDE, SEARCHED_SIDE), interpolation=cv2.INTER_CUBIC)
+    size = (SEARCHED_SIDE, SEARCHED_SIDE)
+    large = np.asarray(cv2.resize(color, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     found = [one for one in detector.detect(large) if one.landmarks is not None]
     return align_face(large, found[0]) if found else crop

@@ -89,7 +89,7 @@ def _turned(pixels: Pixels) -> Iterator[_View]:
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
         turn[:, 2] += (side - width) / 2, (side - height) / 2
         turned = np.asarray(cv2.warpAffine(small, turn, (side, side)), np.uint8)
-        yield _View(turned, cv2.invertAffineTransform(turn) * scale)
+        yield _View(turned, np.asarray(cv2.invertAffineTransform(turn) * scale, np.float64))
 
 
 def _small(pixels: Pixels) -> tuple[Pixels, float]:

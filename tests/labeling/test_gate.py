@@ -76,7 +76,7 @@ def test_the_verdict_is_plain_json() -> None:
 
 def test_a_first_version_is_judged_by_what_was_left_out_in_turn_too() -> None:
     few, others = slice(0, 6), slice(6, 60)
-    asked = {"champion": None, "labels": LABELS[few], "limits": Limits(calibration=1.0)}
+    asked: dict[str, Any] = {"champion": None, "labels": LABELS[few], "limits": Limits(calibration=1.0)}
     assert "examples" in refused_by(verdict(BETTER[few], **asked))
     left_out = LeftOut(LABELS[others], BETTER[others])
     found = verdict(BETTER[few], **asked, left_out=left_out)
@@ -97,7 +97,7 @@ def test_some_must_have_been_left_out_for_a_first_version() -> None:
 def test_beside_a_champion_only_what_is_new_to_it_counts_of_what_was_left_out() -> None:
     few, others = slice(0, 30), slice(30, 150)
     known = np.where(np.arange(120)[:, None] < 70, np.nan, answers(right=0.1, confidence=0.6)[others])
-    asked = {"labels": LABELS[few], "limits": Limits(calibration=1.0)}
+    asked: dict[str, Any] = {"labels": LABELS[few], "limits": Limits(calibration=1.0)}
     left_out = LeftOut(LABELS[others], BETTER[others], known)
     found = verdict(BETTER[few], BETTER[few], **asked, left_out=left_out)
     rule = the_rule("better", found)

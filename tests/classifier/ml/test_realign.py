@@ -35,7 +35,10 @@ def alike(one: np.ndarray, other: np.ndarray) -> float:
 def set_of(*images: np.ndarray) -> FaceSet:
     count = len(images)
     return FaceSet(
-        np.array(images, np.uint8).reshape(-1, 48, 48), np.arange(count), np.zeros((count, 2)), ("a", "b")
+        np.array(images, np.uint8).reshape(-1, 48, 48),
+        np.arange(count),
+        np.zeros((count, 2), np.float32),
+        ("a", "b"),
     )
 
 
