@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -22,6 +21,7 @@ from classifier.api.bulk import run_bulk
 from classifier.api.models import Bulk, BulkFile
 from classifier.models import ModelVersion, Upload, User
 from classifier.serving import NoActiveModelError
+from tests.classifier.api.conftest import Work
 from tests.factories import make_active_model
 from tests.photographs import astronaut, grace_hopper
 
@@ -32,12 +32,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def model(db: None) -> None:
     make_active_model()
-
-
-@pytest.fixture
-def queued(settings: Settings) -> None:
-    """Tasks wait for a worker, as on a real site."""
-    settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:
@@ -61,13 +55,13 @@ HOLIDAY = {"summer/collins.jpg": astronaut(), "letter.txt": b"Dear Ada,", "hoppe
 
 # A worker closes its connection, and what was not committed with it.
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_worker_reads_what_was_sent(api: Client, ada: User, queued: None, settings: Settings) -> None:
+def test_a_worker_reads_what_was_sent(api: Client, ada: User, work: Work, settings: Settings) -> None:
     answer = send(api, zip_of(HOLIDAY), consent="true")
     assert answer.status_code == 202
     said = answer.json()
     assert (said["state"], said["total"], said["done"], said["files"]) == ("waiting", 3, 0, [])
     assert len(archives_kept(settings)) == 1
-    call_command("run_worker", batch=True, verbosity=0, startup_delay=False, interval=0)
+    work()
     said = api.get(answer["Location"]).json()
     assert (said["state"], said["done"]) == ("done", 3)
     collins, letter, hopper = said["files"]

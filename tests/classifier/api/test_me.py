@@ -8,14 +8,13 @@ import zipfile
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from classifier.accounts import FRESH_FOR
 from classifier.api.models import Token
 from classifier.models import DataExport, Upload, User
+from tests.classifier.api.conftest import Work
 from tests.factories import make_upload
 
 EXPORT = "/api/v1/me/export.zip"
@@ -24,15 +23,14 @@ pytestmark = pytest.mark.django_db
 
 # A worker closes its connection, and what was not committed with it.
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_it_is_asked_for_until_it_comes(ada: User, api: Client, settings: Settings) -> None:
-    settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+def test_it_is_asked_for_until_it_comes(ada: User, api: Client, work: Work) -> None:
     make_upload(ada)
     for _ in range(2):
         answer = api.get(EXPORT)
         assert (answer.status_code, answer["Retry-After"]) == (202, "5")
         assert answer.json() == {"state": "waiting", "done": 0, "total": 1}
     assert DataExport.objects.count() == 1
-    call_command("run_worker", batch=True, verbosity=0, startup_delay=False, interval=0)
+    work()
     answer = api.get(EXPORT)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
     with zipfile.ZipFile(io.BytesIO(answer.getvalue())) as archive:
