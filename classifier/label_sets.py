@@ -21,8 +21,8 @@ from .models import Label, LabelSet, ModelVersion
 FEWEST, MOST = 2, 200
 LONGEST = 100
 LONGEST_SLUG = 50
-# Pages write it where a model does not commit itself.
-TAKEN = "unsure"
+# Pages and filters call so what shows no label clearly.
+TAKEN = ("unsure", "no-face")
 
 # Each at least 3:1 against the light and the dark ground (WCAG 1.4.11), and as far from those before it as
 # can be, for people with protanopia and deuteranopia too (Machado 2009).
@@ -226,7 +226,7 @@ def label_slug(name: str) -> str:
         raise LabelSetError(_("“%s” can't be a label: it needs a letter or a digit.") % name)
     if len(slug) > LONGEST:
         raise LabelSetError(_("“%s” is too long for a label.") % name)
-    if slug == TAKEN:
+    if slug in TAKEN:
         raise LabelSetError(
             _("“%s” can't be a label: it is what pages say of a face that is not clear.") % name
         )

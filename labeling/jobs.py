@@ -37,6 +37,8 @@ KEPT_FOR = timedelta(days=7)
 REASONS_KEPT = 200
 SECONDS_BETWEEN_NOTES = 1.0
 SUFFIXES = {"csv": ".csv", "folders": ".zip", "parquet": ".parquet"}
+# Pictures are packed already: an archive that grows more than so many times means harm.
+UNPACKED_TIMES = 4
 UNFINISHED = (State.WAITING, State.RUNNING)
 REFUSALS = (FormatError, ImportRefusedError, NothingToFreezeError, TakenBackError, TooFewError)
 
@@ -208,7 +210,10 @@ def _unpacked(path: Path) -> Path:
     target.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
+            most = UNPACKED_TIMES * settings.MAX_IMPORT_BYTES
+            if sum(entry.file_size for entry in archive.infolist()) > most:
+                raise FormatError(f"The archive would unpack to more than {most // 1_000_000} MB.")
+            for number, entry in enumerate(archive.infolist()):
                 # Of a path only the last two parts count, so that nothing lands outside the folder.
                 *_above, folder, name = ("", "", *PurePosixPath(entry.filename).parts)
                 if entry.is_dir() or folder in {"", "..", "__MACOSX"} or name in {"", ".."}:
@@ -217,6 +222,9 @@ def _unpacked(path: Path) -> Path:
                 if stat.S_ISLNK(entry.external_attr >> 16):
                     # Its content is where it leads: a file of another name is counted, and never followed.
                     name += ".link"
+                if (target / folder / name).exists():
+                    # From folders of one name in different places.
+                    name = f"{number}-{name}"
                 with archive.open(entry) as source, (target / folder / name).open("wb") as copy:
                     shutil.copyfileobj(source, copy)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:

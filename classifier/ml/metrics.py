@@ -60,7 +60,9 @@ class _Faces:
         right = predicted == labels
         likelihood = np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)
         answered = confidence >= threshold
-        self.cells = _one_hot(labels * self.classes + predicted, self.classes**2)
+        self.true = _one_hot(labels, self.classes)
+        self.told = _one_hot(predicted, self.classes)
+        self.hits = self.true * right[:, None]
         self.gaps = _one_hot(_bin(confidence), BINS) * (confidence - right)[:, None]
         self.sums = np.stack([-np.log(likelihood), answered, answered & right], axis=1).astype(np.float32)
 
@@ -70,8 +72,7 @@ class _Faces:
         One formula for the figure and for its interval; scikit-learn has the former alone.
         """
         faces = weights.sum(axis=1)
-        matrix = (weights @ self.cells).reshape(-1, self.classes, self.classes).astype(np.float64)
-        hits, true, told = np.einsum("rkk->rk", matrix), matrix.sum(axis=2), matrix.sum(axis=1)
+        hits, true, told = ((weights @ of).astype(np.float64) for of in (self.hits, self.true, self.told))
         losses, answered, right = (weights @ self.sums).astype(np.float64).T
         with np.errstate(invalid="ignore", divide="ignore"):
             recall = hits / true

@@ -82,6 +82,7 @@ def test_every_color_stands_out_on_light_and_on_dark(ground: str) -> None:
         ("case", ["Happy", "happy"], "“Happy” and “happy” can't both be labels"),
         ("spaces", ["Ann Lee", "Ann  Lee"], "can't both be labels"),
         ("unsure", ["happy", "Unsure"], "what pages say of a face that is not clear"),
+        ("no-face", ["happy", "No face"], "what pages say of a face that is not clear"),
         ("long", ["happy", "x" * 101], "too long"),
         ("nul", ["happy", "x\x00"], "a character that no name has"),
         ("turned", ["happy", "abc\u202edef"], "a character that no name has"),

@@ -15,7 +15,15 @@ from django.urls import reverse
 
 from classifier.models import LabelSet, Prediction, Upload, User
 from classifier.vision.image import encode_png
-from labeling.models import Annotation, DatasetJob, DatasetVersion, Example, ReviewItem
+from labeling.models import (
+    Annotation,
+    DatasetJob,
+    DatasetVersion,
+    Example,
+    FoundFace,
+    ReviewItem,
+    SetAsidePicture,
+)
 from tests.conftest import logged_in
 from tests.crops import gray_crop
 from tests.factories import make_active_model, make_upload, make_user
@@ -111,6 +119,9 @@ NEEDS: dict[str, tuple[str, str, Callable[[Any], list[Any]]]] = {
     "labeling_version_file": ("get", EXPORT, lambda rows: [rows["version"].pk]),
     "labeling_dataset_export": ("post", EXPORT, lambda rows: ["expressions"]),
     "labeling_dataset_import": ("post", "import_examples", lambda rows: ["expressions"]),
+    "labeling_set_aside": ("get", "import_examples", lambda rows: ["expressions"]),
+    "labeling_set_aside_photo": ("get", "import_examples", lambda rows: [rows["aside"].pk]),
+    "labeling_set_aside_crop": ("get", "import_examples", lambda rows: [rows["found"].pk]),
     "labeling_dataset_freeze": ("post", "freeze_dataset", lambda rows: ["expressions"]),
     "labeling_dataset_doubts": ("post", CHANGE, lambda rows: ["expressions"]),
     "labeling_relabel": ("post", CHANGE, lambda rows: ["expressions"]),
@@ -126,7 +137,12 @@ WITHOUT_PAGE = {"add", "delete", "history"}
 @pytest.fixture
 def rows(examples: LabelSet) -> dict[str, Any]:
     fields: dict[str, Any] = {"label_set": examples, "size": 1, "examples": 1, "counts": {}}
+    label = examples.labels.all()[0]
+    sizes = {"width": 9, "height": 9}
+    aside = SetAsidePicture.objects.create(label_set=examples, label=label, copy=b"x", **sizes)
     return {
+        "aside": aside,
+        "found": FoundFace.objects.create(picture=aside, position=0, x=0, y=0, w=1, h=1, size=9, crop=b"x"),
         "example": Example.objects.order_by("pk")[0],
         "job": DatasetJob.objects.create(kind="export", label_set=examples, state="done"),
         "version": DatasetVersion.objects.create(digest="d" * 64, **fields),

@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from pytest_django import Settings
 
 from classifier.handover import set_consent
 from classifier.models import Label, LabelSet, User
@@ -87,6 +88,25 @@ def test_an_archive_of_folders_is_unpacked_within_its_place(root: User) -> None:
     job = ask(Kind.IMPORT, root, given=SimpleUploadedFile("faces.zip", file.getvalue()), dry_run=False)
     assert (job.state, job.report["added"]) == (State.DONE, 2), job.report
     assert set(Example.objects.values_list("label__slug", flat=True)) == {"happy", "sad"}
+
+
+def test_files_of_one_name_in_different_places_of_an_archive_are_all_read(root: User) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("one/happy/1.png", encode_png(crop(1)))
+        archive.writestr("two/happy/1.png", encode_png(crop(2)))
+    job = ask(Kind.IMPORT, root, given=SimpleUploadedFile("faces.zip", file.getvalue()), dry_run=False)
+    assert (job.state, job.report["added"]) == (State.DONE, 2), job.report
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(root: User, settings: Settings) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("faces/happy/1.png", bytes(5_000_000))
+    settings.MAX_IMPORT_BYTES = 1_000_000
+    job = ask(Kind.IMPORT, root, given=SimpleUploadedFile("faces.zip", file.getvalue()), dry_run=False)
+    assert job.state == State.REFUSED
+    assert "would unpack to more than 4 MB" in job.report["sentence"]
 
 
 @pytest.mark.parametrize("format_name", ["csv", "folders", "parquet"])
