@@ -15,7 +15,7 @@ from classifier.management.commands import run_worker
 from classifier.models import User
 
 ApiOf = Callable[[User], Client]
-Work = Callable[[], None]
+Work = Callable[[], str]
 
 
 def bearer(user: User) -> dict[str, str]:
