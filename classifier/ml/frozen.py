@@ -66,12 +66,15 @@ class Frozen:
         others = np.flatnonzero(~self.aligned)
         if not len(others):
             return self
-        crops = aligned_crops(self.faces.crops[others])
         images, stored = self.faces.images.copy(), self.faces.stored
-        images[others] = GRAY.gray(crops)
-        if stored is not None:
+        # One after the other: all of a large dataset would hold a gigabyte.
+        crops = aligned_crops(self.faces.crops[others])
+        if stored is None:
+            images[others] = GRAY.gray(crops)
+        else:
             stored = stored.copy()
-            stored[others] = _one_by_one(crops)
+            stored[others] = _one_by_one(list(crops))
+            images[others] = GRAY.gray(stored[others])
         faces = replace(self.faces, images=images, stored=stored)
         return replace(self, faces=faces, aligned=np.ones_like(self.aligned))
 

@@ -5,7 +5,7 @@ The model card names the recipe (`Preprocessing`), so that an artifact carries i
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ class Preprocessing:
         """How many numbers a crop becomes."""
         return int(np.prod(self(np.zeros((1, self.side, self.side), np.uint8)).shape))
 
-    def gray(self, crops: Crops) -> NDArray[np.uint8]:
+    def gray(self, crops: Iterable[NDArray[Any]]) -> NDArray[np.uint8]:
         """(N, S, S, 3) uint8 RGB or (N, S, S) uint8 gray, of any S, to (N, side, side) uint8."""
         return np.stack([self._gray_one(crop) for crop in crops])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def realigned(faces: FaceSet) -> FaceSet:
     return replace(faces, images=gray(aligned_crops(faces.images)) if len(faces) else faces.images)
 
 
-def aligned_crops(crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def aligned_crops(crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     """Of each (S, S) or (S, S, 3) crop the aligned one, (112, 112, 3) RGB; without eyes in it, itself."""
     known = threading.local()
 
@@ -41,7 +41,7 @@ def aligned_crops(crops: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> lis
         return _aligned(crop, known.detector)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(aligned, crops))
+        yield from threads.map(aligned, crops)
 
 
 def _aligned(crop: NDArray[np.uint8], detector: Detector) -> NDArray[np.uint8]:

@@ -140,8 +140,8 @@ def encode_jpeg(pixels: Pixels, *, quality: int = 90) -> bytes:
 def encode_png(pixels: Pixels) -> bytes:
     """PNG without any metadata, from uint8 (H, W, 3) RGB."""
     buffer = io.BytesIO()
-    # Level 6, the usual one, takes three times as long for 7 % fewer bytes.
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    # Level 6, the usual one, takes three times as long for 5 % fewer bytes.
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
