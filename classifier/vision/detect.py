@@ -232,11 +232,16 @@ def _from_row(row: NDArray[np.float32], back: NDArray[np.float32]) -> _Candidate
 
 
 def _settle(found: list[_Candidate], picture: Pixels) -> list[Detection]:
-    """One detection per face, its box within the picture, the largest first."""
+    surest = sorted(found, key=lambda candidate: candidate.worth, reverse=True)
+    return one_for_each_face([candidate.detection for candidate in surest], picture)
+
+
+def one_for_each_face(found: list[Detection], picture: Pixels) -> list[Detection]:
+    """Of `found`, the best first, one detection per face, its box within the picture, the largest first."""
     kept: list[Detection] = []
-    for one in sorted(found, key=lambda candidate: candidate.worth, reverse=True):
-        if not any(same_face(one.detection.box, other.box) for other in kept):
-            kept.append(one.detection)
+    for one in found:
+        if not any(same_face(one.box, other.box) for other in kept):
+            kept.append(one)
     clipped = [replace(one, box=clip_box(one.box, picture)) for one in kept]
     return sorted((one for one in clipped if one.area > 0), key=lambda one: one.area, reverse=True)
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.vision.detect import FINE_SIDE, Detection, Detector, clip_box, same_face
+from classifier.vision.detect import FINE_SIDE, Detection, Detector, one_for_each_face
 from classifier.vision.image import Pixels
 
 # Each of four tiles has this share of both sides, so that a face on their seams is whole in one of them.
@@ -100,9 +100,4 @@ def _small(pixels: Pixels) -> tuple[Pixels, float]:
 
 
 def _settled(found: list[Detection], pixels: Pixels) -> list[Detection]:
-    kept: list[Detection] = []
-    for one in sorted(found, key=lambda one: one.score, reverse=True):
-        if not any(same_face(one.box, other.box) for other in kept):
-            kept.append(one)
-    clipped = [replace(one, box=clip_box(one.box, pixels)) for one in kept]
-    return sorted((one for one in clipped if one.area > 0), key=lambda one: one.area, reverse=True)
+    return one_for_each_face(sorted(found, key=lambda one: one.score, reverse=True), pixels)
