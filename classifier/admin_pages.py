@@ -14,9 +14,10 @@ from django.http import HttpRequest
 View = Callable[..., Any]
 
 
-def asks(permission: str, view: View, *, cacheable: bool = False) -> View:
-    """`view` for staff with this permission. Other staff are refused, everybody else is asked to sign in.
+def asks(permission: str | tuple[str, ...], view: View, *, cacheable: bool = False) -> View:
+    """`view` for staff with this permission, or all of these.
 
+    Other staff are refused, everybody else is asked to sign in.
     `cacheable`: the view says itself how long its answer may be kept.
     """
     checked = permission_required(permission, raise_exception=True)(view)

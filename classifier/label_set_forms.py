@@ -72,6 +72,27 @@ class NewLabelSetForm(LabelSetForm):
     field_order = ["slug", "name", "labels"]
 
 
+class LabelSetOfFoldersForm(LabelSetForm):
+    """What is to be known of a label set whose labels are the names of folders."""
+
+    class Meta(LabelSetForm.Meta):
+        fields = ("slug", "name", "names_people", "purpose", "consent_basis")  # type: ignore[assignment]
+        help_texts = NewLabelSetForm.Meta.help_texts | {
+            "name": _("What pages call it. Empty: it is made of the slug.")
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = False
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean()
+        about_people = any(told.get(name) for name in ("purpose", "consent_basis"))
+        if about_people and not told.get("names_people") and not self.errors:
+            self.add_error("names_people", _("A purpose and a consent basis are for labels that are people."))
+        return told
+
+
 class LabelForm(forms.Form):
     """One label's row."""
 

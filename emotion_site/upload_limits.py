@@ -24,6 +24,8 @@ DISCARD_SECONDS = 5.0
 # A client that sends nothing for this long would otherwise hold a thread of the server for ever.
 STALL_SECONDS = 30.0
 CHUNK_BYTES = 65_536
+# By the names of their addresses, the forms that take files of labelled faces.
+TAKING_DATASETS = {"labeling_dataset_import", "labeling_import_new"}
 
 
 class FileTooLarge(RequestDataTooBig):
@@ -76,7 +78,7 @@ def brings_dataset(request: HttpRequest) -> bool:
         asked = request.method == "POST" and resolve(request.path_info).url_name
     except Resolver404:
         return False
-    return asked == "labeling_dataset_import" and request.user.has_perm("labeling.import_examples")
+    return asked in TAKING_DATASETS and request.user.has_perm("labeling.import_examples")
 
 
 def largest_upload() -> int:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django import forms
+from django.core.validators import FileExtensionValidator
 from django.utils.translation import gettext_lazy as _
 
 from classifier.models import Label, LabelSet
@@ -28,6 +29,20 @@ class ImportForm(forms.Form):
     )
     detect = forms.BooleanField(
         label=_("The pictures are photographs: find the face in each"), required=False
+    )
+
+
+class ArchiveForm(forms.Form):
+    """Folders that a label set is made of."""
+
+    given = forms.FileField(
+        label=_("Archive"),
+        help_text=_("A .zip with a folder of pictures for each label. The folders’ names become the labels."),
+        validators=[FileExtensionValidator(["zip"], _("Only a .zip has folders."))],
+        widget=forms.FileInput(attrs={"accept": ".zip"}),
+    )
+    detect = forms.BooleanField(
+        label=_("The pictures are photographs: find the face in each"), required=False, initial=True
     )
 
 

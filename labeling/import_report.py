@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from classifier.models import Label
+
 from .models import SetAsidePicture
 
 # What a row is counted under that is nearly the same as one of another split.
@@ -26,7 +28,7 @@ class Fate:
 class Report:
     """`added` counts by (label, split). `not_kept`: of those set aside, how many nobody can rescue.
 
-    What was skipped is no row: it lies beside them.
+    What was skipped is no row: it lies beside them. `new_labels`: those of a label set that is made of them.
     """
 
     format: str
@@ -38,6 +40,7 @@ class Report:
     set_aside: list[Fate] = field(default_factory=list)
     skipped: list[Fate] = field(default_factory=list)
     not_kept: int = 0
+    new_labels: list[Label] = field(default_factory=list)
 
     def by_reason(self) -> dict[str, int]:
         """How many were set aside why, the most frequent reason first."""
@@ -97,6 +100,7 @@ class Report:
             "set_aside_by_reason": self.by_reason(),
             "to_look_at": self.to_look_at,
             "not_kept": self.not_kept,
+            "new_labels": [{"slug": label.slug, "name": label.name} for label in self.new_labels],
             "by_label": self.by_label() if self.format == "folders" else [],
             "reasons": {"added": added, **reasons},
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from classifier.label_sets import create_label_set
+from classifier.label_sets import LabelSetError, create_label_set
 from classifier.models import Label, LabelSet, User
 from classifier.vision.image import encode_png
 from classifier.vision.similar import NEARLY_SAME, hash_distance
@@ -27,6 +27,7 @@ from .curation import agreement_of
 from .folders import names_of_labels
 from .import_plan import Found, Plan, Progress, make_plan
 from .import_report import LEAK, Fate, Report
+from .label_set_deletion import delete_label_set
 from .models import Example, ExampleQuerySet
 from .neighbours import Fingerprint, Gray, decode, same_picture
 from .reading import format_of, open_dataset
@@ -46,13 +47,16 @@ class ImportRefusedError(ValueError):
 
 @dataclass(frozen=True)
 class NewLabelSet:
-    """A label set that is made of the names of an import's folders, unless the import is refused."""
+    """A label set that is made of the names of an import's folders, unless the import is refused or fails."""
 
     slug: str
     name: str = ""
     names_people: bool = False
     purpose: str = ""
     consent_basis: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.slug
 
     def create(self, labels: Sequence[str]) -> LabelSet:
         """Raises LabelSetError."""
@@ -71,6 +75,11 @@ class NewLabelSet:
             created = list(self.create(labels).labels.all())
             transaction.set_rollback(True)
         return created
+
+    def give_up(self, made: LabelSet) -> None:
+        """After an import that failed half-way. It stays where somebody has begun to work with it."""
+        with suppress(LabelSetError):
+            delete_label_set(made)
 
 
 def _untold(stage: str, done: int, total: int | None) -> None:
@@ -106,7 +115,7 @@ def import_dataset(
         votes=votes,
         cleaning=(cleaning or Cleaning()) if detect else None,
     )
-    report = Report(file.format, dry_run)
+    report = Report(file.format, dry_run, new_labels=[] if target.there else target.labels)
     with _spool() as crops, _spool() as copies:
         rows = _Rows(crops)
         aside = None if dry_run else Aside(copies, room_in(target.there))
@@ -119,10 +128,10 @@ def import_dataset(
         if dry_run:
             report.added = plan.counts()
             return report
-        into = target.get()
-        _add_all(plan, rows, into, source=f"{path.name}, ", by=by, report=report, progress=progress)
-        if aside:
-            aside.keep(into, source=f"{path.name}, ")
+        with target.opened() as into:
+            _add_all(plan, rows, into, source=f"{path.name}, ", by=by, report=report, progress=progress)
+            if aside:
+                aside.keep(into, source=f"{path.name}, ")
     return report
 
 
@@ -147,12 +156,19 @@ class _Target:
     there: LabelSet | None = None
     new: NewLabelSet | None = None
 
-    def get(self) -> LabelSet:
-        """Makes a new one. Raises LabelSetError."""
+    @contextmanager
+    def opened(self) -> Iterator[LabelSet]:
+        """A new one is made, and given up where what is done with it fails. Raises LabelSetError."""
         if self.there:
-            return self.there
+            yield self.there
+            return
         assert self.new
-        return self.new.create([label.name for label in self.labels])
+        made = self.new.create([label.name for label in self.labels])
+        try:
+            yield made
+        except BaseException:
+            self.new.give_up(made)
+            raise
 
 
 def _target(path: Path, label_set: LabelSet | NewLabelSet, format_name: str) -> _Target:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import stat
 import tempfile
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,9 +18,11 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
+from classifier.label_sets import LabelSetError
 from classifier.models import LabelSet, User
 
 from .cleaning import Cleaning
@@ -28,9 +30,10 @@ from .doubts import TooFewError, mark_doubtful
 from .exporting import WRITERS
 from .freezing import NothingToFreezeError, TakenBackError, freeze_dataset
 from .import_plan import Progress
-from .importing import ImportRefusedError, import_dataset
+from .importing import ImportRefusedError, NewLabelSet, import_dataset
 from .models import DatasetJob
 from .rows import FormatError
+from .unpacking import unpack
 
 Kind, State = DatasetJob.Kind, DatasetJob.State
 KEPT_FOR = timedelta(days=7)
@@ -40,7 +43,14 @@ SUFFIXES = {"csv": ".csv", "folders": ".zip", "parquet": ".parquet"}
 # Pictures are packed already: an archive that grows more than so many times means harm.
 UNPACKED_TIMES = 4
 UNFINISHED = (State.WAITING, State.RUNNING)
-REFUSALS = (FormatError, ImportRefusedError, NothingToFreezeError, TakenBackError, TooFewError)
+REFUSALS = (
+    FormatError,
+    ImportRefusedError,
+    LabelSetError,
+    NothingToFreezeError,
+    TakenBackError,
+    TooFewError,
+)
 
 
 class JobRefusedError(ValueError):
@@ -49,27 +59,42 @@ class JobRefusedError(ValueError):
 
 def request_job(
     kind: DatasetJob.Kind,
-    label_set: LabelSet,
+    label_set: LabelSet | NewLabelSet,
     *,
     by: User,
     given: UploadedFile | None = None,
     votes: UploadedFile | None = None,
     **options: Any,
 ) -> DatasetJob:
-    """Have the worker do it. Raises JobRefusedError while another of its kind is under way."""
+    """Have the worker do it. An import alone may be into a new label set, which is made once it is confirmed.
+
+    Raises JobRefusedError while another of its kind is under way.
+    """
     with transaction.atomic():
-        # The label set's row is the lock: two clicks make one job.
-        LabelSet.objects.select_for_update(no_key=True).get(pk=label_set.pk)
-        others = DatasetJob.objects.filter(kind=kind, label_set=label_set, state__in=UNFINISHED)
+        if isinstance(label_set, NewLabelSet):
+            options["create"] = asdict(label_set)
+        others = _lock_others(kind, label_set, by).filter(state__in=UNFINISHED)
         if any(not other.lost for other in others):
             raise JobRefusedError(f"Another {Kind(kind).label} of {label_set} is not done yet.")
-        job = DatasetJob(kind=kind, label_set=label_set, requested_by=by, options=options)
+        job = DatasetJob(kind=kind, requested_by=by, options=options)
+        if isinstance(label_set, LabelSet):
+            job.label_set = label_set
         for field, file in ((job.given, given), (job.votes, votes)):
             if file:
                 field.save(_prefix(job, field) + (file.name or ""), file, save=False)
         job.save()
         _enqueue(job)
     return job
+
+
+def _lock_others(kind: DatasetJob.Kind, label_set: LabelSet | NewLabelSet, by: User) -> QuerySet[DatasetJob]:
+    """The jobs of this kind and label set. A row is the lock, so that two clicks make one job."""
+    jobs = DatasetJob.objects.filter(kind=kind)
+    if isinstance(label_set, LabelSet):
+        LabelSet.objects.select_for_update(no_key=True).get(pk=label_set.pk)
+        return jobs.filter(label_set=label_set)
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    return jobs.filter(label_set=None, requested_by=by, options__create__slug=label_set.slug)
 
 
 def confirm_import(job: DatasetJob) -> None:
@@ -132,13 +157,35 @@ def _report_of(refusal: Exception) -> dict[str, Any]:
     return found | {"sentence": str(refusal)}
 
 
+@dataclass(frozen=True)
+class _MadeByJob(NewLabelSet):
+    """Whose row tells of it as soon as it is there, and not of one that is given up."""
+
+    job: DatasetJob | None = None
+
+    @transaction.atomic
+    def create(self, labels: Sequence[str]) -> LabelSet:
+        made = super().create(labels)
+        self._tell(made)
+        return made
+
+    def give_up(self, made: LabelSet) -> None:
+        # A label set takes its jobs along, and keeps what a job works on.
+        self._tell(None)
+        super().give_up(made)
+
+    def _tell(self, made: LabelSet | None) -> None:
+        assert self.job
+        DatasetJob.objects.filter(pk=self.job.pk).update(label_set=made)
+
+
 def _import(job: DatasetJob, progress: Progress) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         votes = _fetch(job, job.votes, Path(folder)) if job.votes else None
-        options = dict(job.options)
+        options = {name: value for name, value in job.options.items() if name != "create"}
         report = import_dataset(
             _unpacked(_fetch(job, job.given, Path(folder))),
-            job.label_set,
+            job.label_set or _MadeByJob(**job.new_label_set, job=job),
             votes=votes,
             cleaning=Cleaning(**options.pop("cleaning", {})),
             by=job.requested_by,
@@ -150,6 +197,7 @@ def _import(job: DatasetJob, progress: Progress) -> dict[str, Any]:
 
 
 def _export(job: DatasetJob, progress: Progress) -> dict[str, Any]:
+    assert job.label_set
     name = job.options["format_name"]
     with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as file:
         examples = WRITERS[name](file, job.label_set, progress)
@@ -159,11 +207,13 @@ def _export(job: DatasetJob, progress: Progress) -> dict[str, Any]:
 
 
 def _freeze(job: DatasetJob, progress: Progress) -> dict[str, Any]:
+    assert job.label_set
     version = freeze_dataset(job.label_set, by=job.requested_by, progress=progress)
     return {"state": State.DONE, "report": {"digest": version.digest, "examples": version.examples}}
 
 
 def _doubts(job: DatasetJob, progress: Progress) -> dict[str, Any]:
+    assert job.label_set
     return {"state": State.DONE, "report": {"doubtful": mark_doubtful(job.label_set, progress)}}
 
 
@@ -204,7 +254,7 @@ def _fetch(job: DatasetJob, field: FieldFile, folder: Path) -> Path:
 
 def _unpacked(path: Path) -> Path:
     """A ZIP archive's pictures as a folder for each label; anything else as it is. Raises FormatError."""
-    if path.suffix != ".zip":
+    if path.suffix.lower() != ".zip":
         return path
     target = path.with_suffix("")
     target.mkdir()
@@ -213,20 +263,7 @@ def _unpacked(path: Path) -> Path:
             most = UNPACKED_TIMES * settings.MAX_IMPORT_BYTES
             if sum(entry.file_size for entry in archive.infolist()) > most:
                 raise FormatError(f"The archive would unpack to more than {most // 1_000_000} MB.")
-            for number, entry in enumerate(archive.infolist()):
-                # Of a path only the last two parts count, so that nothing lands outside the folder.
-                *_above, folder, name = ("", "", *PurePosixPath(entry.filename).parts)
-                if entry.is_dir() or folder in {"", "..", "__MACOSX"} or name in {"", ".."}:
-                    continue
-                (target / folder).mkdir(exist_ok=True)
-                if stat.S_ISLNK(entry.external_attr >> 16):
-                    # Its content is where it leads: a file of another name is counted, and never followed.
-                    name += ".link"
-                if (target / folder / name).exists():
-                    # From folders of one name in different places.
-                    name = f"{number}-{name}"
-                with archive.open(entry) as source, (target / folder / name).open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
+            unpack(archive, target)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         raise FormatError(f"The archive can't be unpacked: {error}") from error
     return target

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from classifier.access import within_reach
 from classifier.admin import RecordAdmin
 from labeling.models import DatasetVersion, Example, ExampleChange
-from labeling.views import aside, dataset, examples, jobs
+from labeling.views import aside, dataset, examples, jobs, new_label_set
 
 from .example_filters import Agreement, Labeler, Place
 from .review import asks
@@ -23,6 +23,7 @@ from .review import asks
 VIEW, CHANGE = "labeling.view_example", "labeling.change_example"
 IMPORT, EXPORT = "labeling.import_examples", "labeling.export_examples"
 FREEZE = "labeling.freeze_dataset"
+MAKE = ("classifier.add_labelset", IMPORT)
 
 
 class ChangeInline(admin.TabularInline):
@@ -72,6 +73,7 @@ class ExampleAdmin(RecordAdmin):
         page = "dataset/<slug:label_set>/"
         return [
             path("dataset/", asks(VIEW, dataset.start), name="labeling_dataset_start"),
+            path("new-label-set/", asks(MAKE, new_label_set.import_new), name="labeling_import_new"),
             path(page, asks(VIEW, dataset.dataset), name="labeling_dataset"),
             path(f"{page}import/", asks(IMPORT, dataset.import_file), name="labeling_dataset_import"),
             path(f"{page}export/", asks(EXPORT, dataset.export), name="labeling_dataset_export"),

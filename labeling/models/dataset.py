@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -255,7 +256,13 @@ class DatasetJob(WorkerJob):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)
-    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="+")
+    label_set = models.ForeignKey(
+        LabelSet,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        help_text=_("null: an import that has not made its label set"),
+    )
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     options = models.JSONField(default=dict, help_text=_("how it was asked for"))
     stage = models.CharField(max_length=100, blank=True, help_text=_("what it is doing"))
@@ -275,3 +282,15 @@ class DatasetJob(WorkerJob):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def new_label_set(self) -> dict[str, Any]:
+        """What the label set is to be that its import makes; empty where it was there, or is by now."""
+        return self.options.get("create", {}) if self.label_set_id is None else {}
+
+    @property
+    def about(self) -> str:
+        """What its label set is called, or will be."""
+        if self.label_set:
+            return self.label_set.name
+        return str(self.new_label_set.get("name") or self.new_label_set.get("slug", ""))

@@ -108,7 +108,8 @@ def test_the_list_reads_no_crop(examples: LabelSet, root_client: Client) -> None
 
 
 VIEW, CHANGE, EXPORT = "view_example", "change_example", "export_examples"
-NEEDS: dict[str, tuple[str, str, Callable[[Any], list[Any]]]] = {
+IMPORT = "import_examples"
+NEEDS: dict[str, tuple[str, str | tuple[str, ...], Callable[[Any], list[Any]]]] = {
     "labeling_example_changelist": ("get", VIEW, lambda rows: []),
     "labeling_example_change": ("get", VIEW, lambda rows: [rows["example"].pk]),
     "labeling_example_crop": ("get", VIEW, lambda rows: [rows["example"].pk]),
@@ -118,10 +119,11 @@ NEEDS: dict[str, tuple[str, str, Callable[[Any], list[Any]]]] = {
     "labeling_dataset_job_file": ("get", EXPORT, lambda rows: [rows["job"].pk]),
     "labeling_version_file": ("get", EXPORT, lambda rows: [rows["version"].pk]),
     "labeling_dataset_export": ("post", EXPORT, lambda rows: ["expressions"]),
-    "labeling_dataset_import": ("post", "import_examples", lambda rows: ["expressions"]),
-    "labeling_set_aside": ("get", "import_examples", lambda rows: ["expressions"]),
-    "labeling_set_aside_photo": ("get", "import_examples", lambda rows: [rows["aside"].pk]),
-    "labeling_set_aside_crop": ("get", "import_examples", lambda rows: [rows["found"].pk]),
+    "labeling_dataset_import": ("post", IMPORT, lambda rows: ["expressions"]),
+    "labeling_import_new": ("get", (IMPORT, "add_labelset"), lambda rows: []),
+    "labeling_set_aside": ("get", IMPORT, lambda rows: ["expressions"]),
+    "labeling_set_aside_photo": ("get", IMPORT, lambda rows: [rows["aside"].pk]),
+    "labeling_set_aside_crop": ("get", IMPORT, lambda rows: [rows["found"].pk]),
     "labeling_dataset_freeze": ("post", "freeze_dataset", lambda rows: ["expressions"]),
     "labeling_dataset_doubts": ("post", CHANGE, lambda rows: ["expressions"]),
     "labeling_relabel": ("post", CHANGE, lambda rows: ["expressions"]),
@@ -130,7 +132,13 @@ NEEDS: dict[str, tuple[str, str, Callable[[Any], list[Any]]]] = {
     "labeling_datasetversion_changelist": ("get", "view_datasetversion", lambda rows: []),
     "labeling_datasetversion_change": ("get", "view_datasetversion", lambda rows: [rows["version"].pk]),
 }
-ALL = {permission for _method, permission, _arguments in NEEDS.values()}
+
+
+def needed(permission: str | tuple[str, ...]) -> set[str]:
+    return {permission} if isinstance(permission, str) else set(permission)
+
+
+ALL = set().union(*(needed(permission) for _method, permission, _arguments in NEEDS.values()))
 WITHOUT_PAGE = {"add", "delete", "history"}
 
 
@@ -160,10 +168,11 @@ def test_each_address_asks_for_its_permission(
         assert answered.status_code == 302 if stranger is client else answered.status_code in {302, 403}
         assert "/login/" in answered.get("Location", "/login/")
     # Whoever may change examples may see them: so the stock admin has it.
-    enough = {VIEW, CHANGE} if permission == VIEW else {permission}
-    assert getattr(curator(*(ALL - enough)), method)(url).status_code == 403
-    User.objects.filter(username="cora").delete()
-    assert getattr(curator(permission), method)(url).status_code not in {403, 500}
+    for one in needed(permission):
+        enough = {VIEW, CHANGE} if one == VIEW else {one}
+        assert getattr(curator(*(ALL - enough)), method)(url).status_code == 403
+        User.objects.filter(username="cora").delete()
+    assert getattr(curator(*needed(permission)), method)(url).status_code not in {403, 500}
 
 
 def test_the_table_above_knows_every_address() -> None:
