@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from numpy.typing import NDArray
 
 from classifier import registry
@@ -29,7 +29,7 @@ from .models import DatasetVersion, TrainingRun
 from .trainer_process import REFUSED, TrainerProcess
 from .training_notes import Event, Notes, StoppedError, TakenBackMeanwhileError, Tell, silent
 from .training_plan import NothingToTrainError, RunRefusedError, check_counts, check_goes_on, needs_all
-from .training_runs import DATABASE_GONE, begin, end, working_folder
+from .training_runs import DATABASE_GONE, begin, end, one_line, working_folder
 
 Outcome = TrainingRun.Outcome
 
@@ -58,8 +58,9 @@ def retrain(run: TrainingRun, *, tell: Tell = silent) -> TrainingRun:
 
     `tell` hears what happens, in the trainer's words (see classifier/ml/trainer.py). Ctrl-C, or a word on the
     row, ends it within seconds. Whatever happens, the active version is replaced at the very end or not at
-    all. Raises OperationalError or InterfaceError, having stopped the training, when the database is gone:
-    the row still says then that it runs, and whoever starts next marks it.
+    all. A database that is away for a moment stops nothing. Raises OperationalError or InterfaceError, having
+    stopped the training, when it stays away: the row still says then that it runs, and whoever starts next
+    marks it.
     """
     try:
         with working_folder(run) as folder:
@@ -74,8 +75,10 @@ def retrain(run: TrainingRun, *, tell: Tell = silent) -> TrainingRun:
 def _do(run: TrainingRun, folder: Path, notes: Notes) -> None:
     try:
         _settle(run, _train(run, folder, notes), notes)
-    except DATABASE_GONE:
-        raise
+    except DATABASE_GONE as error:
+        close_old_connections()
+        # Which fails in its turn where the database is still away.
+        end(run, Outcome.FAILED, f"The database was away meanwhile. Start it again. {one_line(error)}")
     except (StoppedError, KeyboardInterrupt):
         _stopped(run)
     except NOTHING as error:
@@ -143,6 +146,7 @@ def _train(run: TrainingRun, folder: Path, notes: Notes) -> Trained:
         for event in trainer.events():
             notes.hear(event)
             last = event or last
+        notes.insist()
         _check_end(trainer, last, notes)
     return _read_trained(folder, labels, run)
 
@@ -245,7 +249,7 @@ def _widened(champion: NDArray[np.float32] | None, labels: Sequence[str]) -> NDA
 
 def _settle(run: TrainingRun, trained: Trained, notes: Notes) -> None:
     notes.hear({"stage": "judge"})
-    notes.write()
+    notes.insist()
     version = registry.register(trained.artifact, trained.card)
     # Now, so that whatever happens next it is known which data this version has learned from.
     TrainingRun.objects.filter(pk=run.pk).update(version=version)

@@ -25,8 +25,14 @@ DATABASE_GONE = (OperationalError, InterfaceError)
 LOCK = "lock"
 ENDS = {Outcome.CANCELLED: State.CANCELLED, Outcome.FAILED: State.FAILED}
 KILLED = (
-    "The process that ran it ended without a word: it was killed, or its machine stopped. Start it again."
+    "The process that ran it ended without a word: it was killed, its machine stopped, or its database was "
+    "away. Start it again."
 )
+
+
+def one_line(error: Exception) -> str:
+    """What a database's driver tells in many lines, as part of a sentence."""
+    return "; ".join(filter(None, (line.strip() for line in str(error).splitlines())))
 
 
 def request_run(plan: Plan, *, by: User | None, in_worker: bool) -> TrainingRun:

@@ -1,7 +1,7 @@
 """Keeps the contract of classifier/ml/trainer.py in milliseconds: `fake_trainer.py HOW CANDIDATE FOLDER`.
 
 CANDIDATE is a folder with what a trainer leaves. One that hangs has a child of its own, as with scikit-learn.
-It ends by itself when its stdin does.
+One that waits does so for a file `go` beside CANDIDATE. It ends by itself when its stdin does.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ def main(how: str, candidate: Path, folder: Path) -> int:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         (candidate.parent / "pids").write_text(f"{os.getpid()} {child.pid}")
         time.sleep(600)
+    while how == "waits" and not (candidate.parent / "go").exists():
+        time.sleep(0.05)
     if how != "leaves nothing":
         leave(candidate, folder)
     if how == "leaves a damaged artifact":

@@ -128,7 +128,11 @@ def test_on_a_terminal_it_draws_a_bar_with_the_stage_its_cell_the_score_and_the_
     assert "[bold] is nothing" in drawn
 
 
-def test_a_database_that_is_gone_is_said_plainly(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_breaks_off_and_is_there_again_is_said_plainly(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tests/labeling/test_retrain_without_database.py has one that stays away."""
+
     def gone(*arguments: Any, **named: Any) -> Any:
         raise DATABASE_GONE[0]("server closed the connection unexpectedly")
 
@@ -137,7 +141,8 @@ def test_a_database_that_is_gone_is_said_plainly(trainer: Trainer, monkeypatch: 
     with pytest.raises(CommandError) as caught:
         call_command("retrain", "--estimator", "svm", stdout=io.StringIO())
     assert caught.value.returncode == 1
-    assert "The database is gone, and the training was stopped." in str(caught.value)
+    assert str(caught.value).startswith("The database was away meanwhile. Start it again. server closed")
+    assert TrainingRun.objects.get().outcome == "failed"
 
 
 def test_the_readme_tells_every_exit_status() -> None:

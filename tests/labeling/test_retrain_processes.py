@@ -7,59 +7,23 @@ import os
 import shutil
 import signal
 import sqlite3
-import string
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.labeling.processes import MANAGE, PREPARE, ROOT, environment, managing, run_script
 from tests.labeling.training import alive, fake_trainer, leave_candidate, trainer_pids, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
-PREPARE = """
-import django
-django.setup()
-from django.core.management import call_command
-from tests.factories import make_active_model
-from tests.labeling.training import make_dataset
-call_command("migrate", verbosity=0)
-make_active_model()
-make_dataset()
-"""
 ASK = """
 import django
 django.setup()
 from tests.labeling.training import make_run
 make_run(in_worker=True)
 """
-MANAGE = """
-import json, signal, sys
-from django.core.management import execute_from_command_line
-from labeling import trainer_process
-# A shell that starts the tests in the background has them ignore it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-trainer_process.TRAINER = tuple(json.loads(sys.argv[1]))
-execute_from_command_line(["manage.py", *sys.argv[2:]])
-"""
 Manage = Callable[..., subprocess.Popen[str]]
-
-
-def environment(data: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DJANGO_SETTINGS_MODULE": "emotion_site.settings",
-        "ENV_FILE": os.devnull,
-        "SECRET_KEY": string.ascii_letters,
-        "DATA_DIR": str(data),
-        "LOOPBACK_HTTP": "1",
-    }
-
-
-def run_script(script: str, data: Path) -> None:
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment(data), check=True)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +31,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a site that has a dataset and an active model."""
     data = tmp_path_factory.mktemp("site") / "data"
     data.mkdir()
-    run_script(PREPARE, data)
+    run_script(PREPARE, environment(data))
     return data
 
 
@@ -87,9 +51,8 @@ def manage(data: Path, candidate: Path) -> Iterator[Manage]:
     started = []
 
     def start(how: str, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", MANAGE, json.dumps(fake_trainer(candidate, how)), *arguments]
         process = subprocess.Popen(
-            command,
+            managing(MANAGE, fake_trainer(candidate, how), *arguments),
             cwd=ROOT,
             env=environment(data),
             text=True,
@@ -123,7 +86,7 @@ def active_versions(data: Path) -> list[int]:
 def test_a_worker_that_is_killed_leaves_a_failed_run_and_no_process_and_the_next_starts_anew(
     data: Path, candidate: Path, manage: Manage
 ) -> None:
-    run_script(ASK, data)
+    run_script(ASK, environment(data))
     worker = manage("hangs", "run_worker", "--no-startup-delay")
     pids = wait_for(lambda: trainer_pids(candidate), seconds=60)
     assert all(map(alive, pids))
@@ -139,7 +102,7 @@ def test_a_worker_that_is_killed_leaves_a_failed_run_and_no_process_and_the_next
     assert "it was killed" in message
     assert active_versions(data) == [1]
     assert not list((data / "tmp").glob("training-*"))
-    run_script(ASK, data)
+    run_script(ASK, environment(data))
     wait_for(lambda: [row for row in runs(data) if row[1] == "promoted"], seconds=60)
     assert active_versions(data) == [2]
 

@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site
-from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
 from classifier.models import ModelVersion, User
-from labeling import trainer_process, training_notes
+from labeling import trainer_process
 from labeling.models import DatasetVersion, TrainingRun
 from labeling.retraining import retrain
 from labeling.training_runs import cancel, end_lost_runs
@@ -115,28 +114,6 @@ def test_a_face_that_is_taken_back_stops_the_training_on_it(candidate: Path) -> 
     run = retrain(make_run(), tell=when_told(take_back, candidate))
     assert_stopped(run, candidate, Outcome.FAILED)
     assert "took back a face" in run.message
-
-
-def test_a_database_that_goes_away_ends_the_trainer_and_the_next_start_marks_the_run(
-    candidate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(self: Any) -> None:
-        raise OperationalError("server closed the connection unexpectedly")
-
-    def cut() -> None:
-        monkeypatch.setattr(training_notes.Notes, "write", gone)
-
-    run = make_run()
-    with pytest.raises(OperationalError):
-        retrain(run, tell=when_told(cut, candidate))
-    assert_gone(candidate)
-    run.refresh_from_db()
-    assert run.state == State.RUNNING
-    monkeypatch.undo()
-    assert make_run(), "asking for another marks it"
-    run.refresh_from_db()
-    assert (run.state, run.outcome) == (State.FAILED, Outcome.FAILED)
-    assert "ended without a word" in run.message
 
 
 def test_a_waiting_run_is_cancelled_at_once_and_never_done(candidate: Path, root: User) -> None:

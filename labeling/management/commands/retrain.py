@@ -17,7 +17,7 @@ from labeling.retraining import retrain
 from labeling.training_console import training_bar
 from labeling.training_plan import GRIDS, Asked, NothingToTrainError, Plan, RunRefusedError, plan_run
 from labeling.training_report import plan_as_json, plan_as_text, refusal_as_json, run_as_json, run_as_text
-from labeling.training_runs import DATABASE_GONE, cancel, check_free, request_run
+from labeling.training_runs import DATABASE_GONE, cancel, check_free, one_line, request_run
 
 Outcome = TrainingRun.Outcome
 FAILED, NOT_BEGUN, REFUSED, NOTHING, CANCELLED = 1, 2, 3, 4, 130
@@ -38,6 +38,8 @@ class Command(BaseCommand):
         "1 failed; 2 not begun, since it was asked for wrongly or another run is not done; 3 trained, but "
         "refused by the gate; 4 nothing to train on; 130 cancelled."
     )
+
+    run: TrainingRun | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--estimator", required=True, help=", ".join(TrainingRun.Estimator.values))
@@ -68,7 +70,7 @@ class Command(BaseCommand):
                 if options["dry_run"]:
                     self.stdout.write(_json(plan_as_json(plan)) if options["json"] else plan_as_text(plan))
                     return
-                run = _train(plan)
+                run = self._train(plan)
         except NothingToTrainError as error:
             self._refuse(Outcome.NOTHING, str(error), NOTHING, options)
         except (RunRefusedError, LookupError) as error:
@@ -76,10 +78,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self._refuse(Outcome.CANCELLED, "Cancelled before it began.", CANCELLED, options)
         except DATABASE_GONE as error:
-            said = (
-                f"The database is gone, and the training was stopped. The next start marks the run: {error}"
-            )
-            self._refuse(Outcome.FAILED, said.strip(), FAILED, options)
+            self._refuse(Outcome.FAILED, _describe_gone(error, self.run), FAILED, options)
         else:
             self._end(run, options)
 
@@ -89,6 +88,15 @@ class Command(BaseCommand):
         plan = plan_run(Asked(label_set=label_set, **{name: options[name] for name in names}))
         check_free(label_set)
         return plan
+
+    def _train(self, plan: Plan) -> TrainingRun:
+        run = self.run = request_run(plan, by=None, in_worker=False)
+        try:
+            with training_bar() as tell:
+                return retrain(run, tell=tell)
+        except KeyboardInterrupt:
+            cancel(run)
+            raise
 
     def _end(self, run: TrainingRun, options: dict[str, Any]) -> None:
         code = EXIT_CODES[Outcome(run.outcome)]
@@ -100,18 +108,17 @@ class Command(BaseCommand):
 
     def _refuse(self, outcome: str, message: str, code: int, options: dict[str, Any]) -> None:
         if options["json"]:
-            self.stdout.write(_json(refusal_as_json(outcome, message)))
+            self.stdout.write(_json(refusal_as_json(outcome, message, run=self.run and self.run.pk)))
         raise CommandError(message, returncode=code)
 
 
-def _train(plan: Plan) -> TrainingRun:
-    run = request_run(plan, by=None, in_worker=False)
-    try:
-        with training_bar() as tell:
-            return retrain(run, tell=tell)
-    except KeyboardInterrupt:
-        cancel(run)
-        raise
+def _describe_gone(error: Exception, run: TrainingRun | None) -> str:
+    if run is None:
+        return f"The database does not answer, so nothing was begun: {one_line(error)}"
+    return (
+        f"The database is gone, and the training was stopped. Run {run.pk} is marked as failed when the next "
+        f"run or a worker starts: {one_line(error)}"
+    )
 
 
 @contextmanager
