@@ -44,7 +44,6 @@ _DRAFT_SHARE = 0.78
 # Bytes that a decoder may take for each pixel of the limit.
 _BYTES_PER_PIXEL = 2.5
 
-_LARGE_BLOCK = 3
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -139,23 +138,25 @@ def encode_jpeg(pixels: Pixels, *, quality: int = 90) -> bytes:
 
 def encode_png(pixels: Pixels) -> bytes:
     """PNG without any metadata, from uint8 (H, W, 3) RGB."""
-    buffer = io.BytesIO()
     # Level 6, the usual one, takes three times as long for 5 % fewer bytes.
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    level = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+    return cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), level)[1].tobytes()
 
 
 def make_thumbnail(pixels: Pixels, *, long_side: int = 360) -> bytes:
-    """JPEG whose long side is at most `long_side`, and at least two thirds of it where `pixels` has more."""
-    height, width = pixels.shape[:2]
-    block = -(-max(height, width) // long_side)
-    if block < _LARGE_BLOCK or min(height, width) < block:
-        return encode_jpeg(np.asarray(resize(Image.fromarray(pixels), long_side)), quality=82)
-    # The mean of whole blocks takes a fifth of the time; what is left over at an edge goes.
-    size = width // block, height // block
-    whole = pixels[: size[1] * block, : size[0] * block]
-    small = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
-    return encode_jpeg(np.asarray(small, np.uint8), quality=82)
+    """JPEG whose long side is `long_side`, or that of `pixels` where it is less."""
+    # Means of 2 x 2 pixels until less than half is left to do: a fifth of the time of doing it in one step.
+    while max(pixels.shape[:2]) >= 2 * long_side and min(pixels.shape[:2]) > 1:
+        height, width = (side // 2 * 2 for side in pixels.shape[:2])
+        pixels = _scale(pixels[:height, :width], (width // 2, height // 2), cv2.INTER_AREA)
+    if (ratio := long_side / max(pixels.shape[:2])) < 1:
+        height, width = (max(1, round(side * ratio)) for side in pixels.shape[:2])
+        pixels = _scale(pixels, (width, height), cv2.INTER_LINEAR)
+    return encode_jpeg(pixels, quality=82)
+
+
+def _scale(pixels: Pixels, size: tuple[int, int], how: int) -> Pixels:
+    return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
 
 
 def _open(data: bytes) -> ImageFile:

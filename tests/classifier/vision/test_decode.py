@@ -210,8 +210,27 @@ def test_what_is_encoded_carries_no_metadata() -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode_png(pixels)))), pixels)
 
 
-@pytest.mark.parametrize(("long_side", "size"), [(64, (64, 48)), (32, (32, 24)), (20, (16, 12))])
-def test_a_thumbnail_is_at_most_as_large_as_asked(long_side: int, size: tuple[int, int]) -> None:
-    pixels = decode_photograph(saved(two_halves(), "JPEG")).pixels
-    assert pixels.shape[:2] == (48, 64)
-    assert Image.open(io.BytesIO(make_thumbnail(pixels, long_side=long_side))).size == size
+@pytest.mark.parametrize(
+    ("sent", "long_side", "size"),
+    [
+        ((64, 48), 80, (64, 48)),
+        ((64, 48), 32, (32, 24)),
+        ((64, 48), 20, (20, 15)),
+        ((37, 131), 20, (6, 20)),
+        ((500, 1), 20, (20, 1)),
+    ],
+)
+def test_a_thumbnail_is_as_large_as_asked_or_as_what_was_sent(
+    sent: tuple[int, int], long_side: int, size: tuple[int, int]
+) -> None:
+    pixels = np.full((sent[1], sent[0], 3), 90, np.uint8)
+    made = Image.open(io.BytesIO(make_thumbnail(pixels, long_side=long_side)))
+    assert made.size == size
+    assert np.abs(np.asarray(made).astype(int) - 90).max() <= 1
+
+
+def test_a_thumbnail_shows_what_was_sent() -> None:
+    pixels = decode_photograph(saved(two_halves(), "PNG")).pixels
+    made = np.asarray(Image.open(io.BytesIO(make_thumbnail(pixels, long_side=20)))).astype(int)
+    for (y, x), (top, left) in {(2, 2): (5, 5), (-3, -3): (-5, -5)}.items():
+        assert np.abs(made[y, x] - pixels[top, left]).max() < 25
