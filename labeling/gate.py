@@ -278,9 +278,9 @@ def _better(test: _Test, limits: Limits) -> Rule:
     if won <= lost:
         found = "It is not better."
     elif p > limits.level:
-        found = f"That may be chance (McNemar's exact test: p = {_p(p)}, not {limits.level:g} or less)."
+        found = f"That may be chance (McNemar's exact test: p {_p(p)}, not {limits.level:g} or less)."
     else:
-        found = f"That is hardly chance (McNemar's exact test: p = {_p(p)})."
+        found = f"That is hardly chance (McNemar's exact test: p {_p(p)})."
     low, high = wilson_interval(int(test.right.sum()), len(test.right))
     between = f" (95 % interval: {_percent(low)} to {_percent(high)})" if test.cross_validated else ""
     sentence = (
@@ -380,4 +380,4 @@ def _ms(milliseconds: float) -> str:
 
 
 def _p(p: float) -> str:
-    return f"{p:.2g}" if p >= 0.0001 else "under 0.0001"
+    return f"= {p:.2g}" if p >= 0.0001 else "< 0.0001"

@@ -139,16 +139,17 @@ class RunCard:
 
     @property
     def recalls(self) -> list[Compared]:
-        candidate, champion = (self.run.metrics.get(name, {}) for name in ("candidate", "champion"))
-        other = champion.get("recall", {})
-        return [Compared(name, share, other.get(name)) for name, share in candidate.get("recall", {}).items()]
+        told = (self.run.metrics.get(name, {}) for name in ("candidate", "champion"))
+        this, other = (figures.get("recall", {}) for figures in told)
+        names = self.run.measured_labels
+        return [Compared(name, this[name], other.get(name)) for name in names if name in this]
 
     @property
     def confusion(self) -> list[ConfusionRow]:
         """Of cross-validation, where there is one: it has more faces than the test split of a small set."""
         figures = self.run.metrics.get("left_out") or self.run.metrics.get("candidate", {})
-        matrix, names = figures.get("confusion_matrix", []), figures.get("recall", {})
-        return [ConfusionRow(name, _cells(counts)) for name, counts in zip(names, matrix, strict=False)]
+        rows = zip(self.run.measured_labels, figures.get("confusion_matrix", []), strict=False)
+        return [ConfusionRow(name, _cells(counts)) for name, counts in rows]
 
     @property
     def asked(self) -> list[tuple[str, str]]:

@@ -129,7 +129,7 @@ def _kind(row: dict[str, Any]) -> str:
 def _confusion(run: TrainingRun) -> Iterator[str]:
     """What was taken for what, the most frequent first; and where the pictures are."""
     figures = run.metrics.get("left_out") or run.metrics.get("candidate") or {}
-    names = list(figures.get("recall", {}))
+    names = run.measured_labels
     counts = [
         (count, names[true], names[told])
         for true, row in enumerate(figures.get("confusion_matrix", []))

@@ -140,3 +140,8 @@ class TrainingRun(WorkerJob):
     @property
     def started_from(self) -> str:
         return str(self.parameters.get("start", "scratch"))
+
+    @property
+    def measured_labels(self) -> list[str]:
+        """In the order of the confusion matrix: no database need keep that of an object's keys."""
+        return list(self.version.card["labels"]) if self.version else []

@@ -15,11 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from classifier.ml.dataset import EXPRESSIONS
 from classifier.models import LabelSet, User
 from labeling import trainer_process, training_runs
 from labeling.models import DatasetVersion, Example, TrainingRun
 from labeling.retraining import retrain
-from labeling.training_cards import draw_curves
+from labeling.training_cards import RunCard, draw_curves
+from labeling.training_report import run_as_text
 from tests.conftest import logged_in
 from tests.factories import make_active_model, make_user
 from tests.labeling.cast import text
@@ -81,6 +83,29 @@ def test_an_operator_starts_a_run_which_the_worker_does_and_reads_its_report(
     assert "a library’s own words" in page
     assert f"run {run.pk}" not in text(client, LIST)
     assert "promoted" in text(client, LIST)
+
+
+def shuffled(value: Any) -> Any:
+    """As PostgreSQL gives back what was kept as JSON: an object's shortest keys come first."""
+    if isinstance(value, dict):
+        return {key: shuffled(value[key]) for key in sorted(value, key=lambda key: (len(key), key))}
+    return [shuffled(one) for one in value] if isinstance(value, list) else value
+
+
+def test_the_confusions_are_told_of_the_labels_that_they_are_of_whatever_the_database_does_to_their_order(
+    label_set: LabelSet, olga: User
+) -> None:
+    client = logged_in(olga)
+    client.post(TRAIN, ASKED)
+    run = TrainingRun.objects.get()
+    run.metrics = shuffled(run.metrics)
+    assert next(iter(run.metrics["candidate"]["recall"])) == "sad"
+    run.metrics["candidate"]["confusion_matrix"][2][3] = 41
+    run.save()
+    assert "taken for something else: fear for happy 41, " in run_as_text(run)
+    card = RunCard(run)
+    assert [row.name for row in card.confusion] == [row.name for row in card.recalls] == list(EXPRESSIONS)
+    assert card.confusion[2].cells[3].count == 41
 
 
 def test_the_report_shows_what_was_tried_and_which_pictures_were_taken_for_something_else(
