@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,16 @@ from .realign import realigned
 
 # From so many faces the ranges of the activations are read.
 TYPICAL_FACES = 512
+PROCESSOR = Path("/proc/cpuinfo")
+
+
+def fastest_precision() -> str:
+    """A Keras policy: with bfloat16 where the processor multiplies it, which takes half the time.
+
+    Others emulate it, at a tenth of the speed of float32.
+    """
+    told = PROCESSOR.read_text().split() if PROCESSOR.exists() else []
+    return "mixed_bfloat16" if {"avx512_bf16", "amx_bf16"} & set(told) else "float32"
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Recipe:
     mixup: float = 0.2
     votes_share: float = 0.4
     held_out: float = 0.06
-    precision: str = "mixed_bfloat16"
+    precision: str = field(default_factory=fastest_precision)
     seed: int = 0
 
 

@@ -145,3 +145,22 @@ def test_the_command_says_what_is_wrong_with_its_data(
         train.main(["--data", str(tmp_path / "none.csv"), "--output", str(tmp_path)])
     assert stopped.value.code == 2
     assert "none.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("told", "precision"),
+    [
+        ("flags : fpu avx2 avx512f avx512_bf16", "mixed_bfloat16"),
+        ("flags : amx_bf16 amx_int8", "mixed_bfloat16"),
+        ("flags : fpu avx2 avx512f avx512_bf16_not", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_bfloat16_is_used_where_the_processor_multiplies_it(
+    told: str | None, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor = tmp_path / "cpuinfo"
+    if told:
+        processor.write_text(told)
+    monkeypatch.setattr(train, "PROCESSOR", processor)
+    assert train.Recipe().precision == precision
