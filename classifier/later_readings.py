@@ -9,7 +9,7 @@ from .handover import offer
 from .models import Face, LabelSet, Prediction, Upload
 from .pipeline import TURN, classify, prediction_of
 from .rescoring import crops_of
-from .serving import active_model
+from .serving import active_model, hold
 
 
 def read_later(upload: Upload, label_set: LabelSet) -> None:
@@ -23,6 +23,7 @@ def read_later(upload: Upload, label_set: LabelSet) -> None:
         answers = classify(crops_of(faces), model)
     read = [prediction_of(*pair, model) for pair in zip(faces, answers, strict=True)]
     with transaction.atomic():
+        hold([model])
         # Held, so that whoever asks for the same, deletes it or takes consent back does it before or after.
         held = Upload.objects.select_for_update().get(pk=upload.pk)
         left = set(_unread(held, label_set).values_list("pk", flat=True))

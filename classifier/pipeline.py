@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .handover import offer
 from .ml.artifact import ArtifactError
 from .models import Face, Prediction, Upload, User
-from .serving import ActiveModel, active_model
+from .serving import ActiveModel, active_model, hold
 from .stopwatch import Stopwatch
 from .vision.align import CROP_SIDE, FaceQuality, align_face, measure_quality
 from .vision.detect import Detection, Detector, make_detector
@@ -155,7 +155,8 @@ def store_photograph(
     """Read a photograph and keep it with its faces and predictions, or, when anything fails, keep nothing.
 
     What is kept is an upright copy of at most STORED_LONG_SIDE pixels, without metadata. Raises as
-    `read_photograph` does, and IntegrityError where the owner has an upload with this key, or is gone.
+    `read_photograph` does, also where a label set is deleted meanwhile, and IntegrityError where the owner
+    has an upload with this key, or is gone.
     """
     watch = watch or Stopwatch()
     reading = read_in_turn(file, label_sets=label_sets, watch=watch)
@@ -181,6 +182,7 @@ def store_photograph(
                 saved.append(_save_file(upload.id, kind, content))
             upload.photo.name, upload.thumbnail.name = saved
             with transaction.atomic():
+                hold(reading.models)
                 upload.save(force_insert=True)
                 _save_faces(upload, reading)
                 if consent:

@@ -105,7 +105,7 @@ def _rescore_batch(upload_ids: Sequence[UUID], model: ActiveModel) -> list[Predi
     read = _read(upload_ids, model)
     with transaction.atomic():
         # Held, so that no promotion comes between; and below, so that nobody deletes or takes consent back.
-        LabelSet.objects.select_for_update(no_key=True).get(pk=version.label_set_id)
+        LabelSet.objects.select_for_update(no_key=True).filter(pk=version.label_set_id).first()
         if not ModelVersion.objects.filter(pk=version.pk, active=True).exists():
             raise NoLongerActiveError
         # Whoever holds one of them meanwhile is doing just that: to wait could be to wait for each other.

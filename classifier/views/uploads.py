@@ -119,9 +119,14 @@ def _keep(request: HttpRequest, file: UploadedFile, *, consent: bool, label_sets
         raise NotKeptError(str(error), 415 if error.code in UNSUPPORTED else 400) from error
     except (NoActiveModelError, ArtifactError) as error:
         logger.error("No photograph can be read: %s", error)
-        raise NotKeptError(
-            _("No model can answer on this site at present. Nothing was stored."), 503
-        ) from error
+        raise NotKeptError(_no_model(error), 503) from error
+
+
+def _no_model(error: NoActiveModelError | ArtifactError) -> str:
+    if isinstance(error, NoActiveModelError) and error.label_set != settings.DEFAULT_LABEL_SET:
+        # Its form was sent before that was so, as when the label set was just deleted.
+        return _("No model can answer for “%s” at present. Nothing was stored.") % error.label_set
+    return _("No model can answer on this site at present. Nothing was stored.")
 
 
 def _too_fast(seconds: int) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from random import Random
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 
 from classifier.models import LabelSet, User
@@ -43,24 +41,6 @@ def work(client: Client, seed: int, second_thoughts: float) -> set[int]:
         return given
     finally:
         connection.close()
-
-
-@pytest.fixture
-def database_for_threads(db: None, tmp_path: Path) -> Iterator[None]:
-    """One that other threads can write to: on SQLite a file, of which the test's own is in memory."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    in_memory, settings = connections["default"], connections.settings["default"]
-    name, settings["NAME"] = settings["NAME"], str(tmp_path / "db.sqlite3")
-    in_file = connections.create_connection("default")
-    in_file.ensure_connection()
-    with in_file.constraint_checks_disabled():
-        in_file.connection.executescript("".join(in_memory.connection.iterdump()))
-    connections["default"] = in_file
-    yield
-    in_file.close()
-    connections["default"], settings["NAME"] = in_memory, name
 
 
 @pytest.fixture
