@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,29 @@ def test_the_command_tells_what_goes_and_wants_the_slug_again(gone: LabelSet) ->
     assert not LabelSet.objects.filter(slug="joy-grief").exists()
     with pytest.raises(CommandError, match="There is no label set 'joy-grief'"):
         call_command("delete_label_set", "joy-grief", confirm="joy-grief", stdout=told)
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ([""], "Nothing was deleted"),
+        (["n"], "Nothing was deleted"),
+        (["joy-grief"], "Nothing was deleted"),
+        (["y", ""], "not its slug"),
+        (["y", "yes"], "not its slug"),
+        (["y"], "say --confirm SLUG"),
+        ([], "say --confirm SLUG"),
+        (["yes", " joy-grief"], ""),
+    ],
+)
+def test_the_command_asks_twice(
+    answers: list[str], sentence: str, gone: LabelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{answer}\n" for answer in answers)))
+    refused = pytest.raises(CommandError, match=sentence) if sentence else nullcontext()
+    with refused:
+        call_command("delete_label_set", "joy-grief", stdout=io.StringIO())
+    assert LabelSet.objects.filter(slug="joy-grief").exists() == bool(sentence)
 
 
 def test_nothing_is_left_where_one_row_can_t_go(gone: LabelSet, monkeypatch: pytest.MonkeyPatch) -> None:

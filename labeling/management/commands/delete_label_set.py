@@ -15,15 +15,15 @@ from labeling.label_set_deletion import delete_label_set, what_goes, why_not
 class Command(BaseCommand):
     help = (
         "Delete a label set: its examples, frozen datasets, models, predictions, and what users and labelers "
-        "said of them. Photographs stay. Tells what will go, and asks for the slug again. Exit status 1: "
-        "nothing was deleted."
+        "said of them. Photographs stay. Tells what will go, asks whether to go on, and then for the slug. "
+        "Exit status 1: nothing was deleted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--dry-run", action="store_true", help="tell what would go, and do nothing")
         parser.add_argument(
-            "--confirm", default="", metavar="SLUG", help="the slug again, where nobody can be asked"
+            "--confirm", default="", metavar="SLUG", help="the slug again, in the place of both questions"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,7 +52,10 @@ class Command(BaseCommand):
 
 
 def _ask(label_set: LabelSet) -> str:
+    """The slug, as somebody types it. Raises CommandError where they do not want to go on."""
     try:
-        return input(f"To delete all of that, type {label_set.slug}: ").strip()
+        if input("Delete all of that, for good? [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise CommandError("Nothing was deleted.")
+        return input(f"If you are sure, type {label_set.slug}: ").strip()
     except EOFError as error:
         raise CommandError("Nobody can be asked here: say --confirm SLUG.") from error
