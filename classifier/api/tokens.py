@@ -36,8 +36,11 @@ def find_token(secret: str) -> Token | None:
     """The living token with this secret, its owner with it; notes that it was used."""
     now = timezone.now()
     living = Token.objects.select_related("owner").filter(expires_at__gt=now, owner__is_active=True)
-    token = living.filter(digest=_digest(secret)).first()
-    if token and (token.last_used_at is None or token.last_used_at < now - USE_NOTED_EVERY):
+    try:
+        token = living.get(digest=_digest(secret))
+    except Token.DoesNotExist:
+        return None
+    if token.last_used_at is None or token.last_used_at < now - USE_NOTED_EVERY:
         Token.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
 
