@@ -12,7 +12,7 @@ from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 from django.db.models import F, ManyToOneRel
 from django.utils import timezone
-from django.utils.text import get_text_list, slugify
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from .labels import SHADED
@@ -33,6 +33,8 @@ PALETTE = (
 
 # Invisible, and they turn the text around them: a name that holds one is not what it looks like.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Marks that only say how to show what is before them, or nothing at all.
+UNSEEN = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 class LabelSetError(ValueError):
@@ -221,8 +223,8 @@ def split_names(text: str) -> list[str]:
 
 def label_slug(name: str) -> str:
     """What programs and artifacts know a label of that name by. Raises LabelSetError."""
-    slug = slugify(name, allow_unicode=True)
-    if not slug:
+    slug = slugged(name)
+    if not any(map(str.isalnum, slug)):
         raise LabelSetError(_("“%s” can't be a label: it needs a letter or a digit.") % name)
     if len(slug) > LONGEST:
         raise LabelSetError(_("“%s” is too long for a label.") % name)
@@ -231,6 +233,23 @@ def label_slug(name: str) -> str:
             _("“%s” can't be a label: it is what pages say of a face that is not clear.") % name
         )
     return slug
+
+
+def slugged(name: str) -> str:
+    """As Django's slugify makes one in any script, but with the marks that are letters' own.
+
+    Without its vowel signs a name in Hindi would be another one, and two names might be the same.
+    """
+    # Of a Turkish capital i Python keeps the dot as a mark, which the small one has not.
+    name = unicodedata.normalize("NFKC", name).lower().replace("i\u0307", "i")
+    kept = "".join(letter if _names(letter) else " " if letter.isspace() else "" for letter in name)
+    return unicodedata.normalize("NFC", re.sub(r"[-\s]+", "-", kept).strip("-_"))
+
+
+def _names(letter: str) -> bool:
+    """Whether it tells one name from another: letters, digits, and marks that can be seen."""
+    mark = unicodedata.category(letter) in {"Mn", "Mc"} and not UNSEEN.match(letter)
+    return mark or letter.isalnum() or letter in "-_"
 
 
 def _clean(name: str) -> str:
@@ -251,6 +270,4 @@ def _clean(name: str) -> str:
 def _taken(labels: Iterable[Label]) -> dict[str, str]:
     """What no other label may have for a slug, with the name of the label that it stands for."""
     known = list(labels)
-    return {slugify(label.name, allow_unicode=True): label.name for label in known} | {
-        label.slug: label.name for label in known
-    }
+    return {slugged(label.name): label.name for label in known} | {label.slug: label.name for label in known}

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from django.utils.text import slugify
 from numpy.typing import NDArray
+
+from classifier.label_sets import slugged
 
 from .cleaning import Judged
 from .models import Example, Split
@@ -24,10 +25,10 @@ class Labels:
         """`names`: slug and name of each."""
         self.slugs: dict[str, str] = {}
         for slug, name in names:
-            self.slugs |= {slugify(one, allow_unicode=True): slug for one in (slug, name)}
+            self.slugs |= {slugged(one): slug for one in (slug, name)}
 
     def find(self, name: str) -> str | None:
-        return self.slugs.get(slugify(name, allow_unicode=True))
+        return self.slugs.get(slugged(name))
 
 
 @dataclass(frozen=True)

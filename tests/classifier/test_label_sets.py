@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -50,6 +51,42 @@ def test_labels_are_called_as_people_write_them_and_known_by_their_slugs() -> No
 def test_the_same_name_in_another_unicode_form_is_the_same_name() -> None:
     with pytest.raises(LabelSetError, match="too much alike"):
         create_label_set("people", ["Zoe\u0308", "Zoë"])
+
+
+def test_marks_that_are_letters_own_tell_labels_apart() -> None:
+    names = ["किरण", "करण", "कीर्ति", "مَريم", "مريم", "ป้อม", "Zoë", "Zoe", "Ñuñoa", "Nunoa"]
+    made = create_label_set("people", names)
+    assert [one.name for one in made.labels.all()] == names
+    assert slugs(made) == [name.lower() for name in names]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("किरण", " किरण!"),
+        ("क़ीमत", unicodedata.normalize("NFC", "क़ीमत")),
+        ("مريم ميرزاخاني", "مريم  ميرزاخاني"),
+        ("ﻣﺮﻳﻢ", "مريم"),
+        ("Ñuñoa", unicodedata.normalize("NFD", "ñuñoa")),
+        ("İpek", "ipek"),
+        ("ΟΔΥΣΣΕΥΣ", "Οδυσσευς"),
+        ("Anna", "Anna\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}"),
+        ("A\N{COMBINING GRAPHEME JOINER}nna", "Anna"),
+    ],
+)
+def test_names_that_fall_together_are_refused_with_both(one: str, other: str) -> None:
+    with pytest.raises(LabelSetError, match="too much alike") as refused:
+        create_label_set("people", [one, "Bob", other])
+    told = [unicodedata.normalize("NFC", " ".join(name.split())) for name in (one, other)]
+    assert all(f"“{name}”" in str(refused.value) for name in told)
+
+
+@pytest.mark.parametrize(
+    "name", ["\N{COMBINING ACUTE ACCENT}", "\N{SMILING FACE WITH OPEN MOUTH}\ufe0f", "_"]
+)
+def test_marks_alone_are_no_name(name: str) -> None:
+    with pytest.raises(LabelSetError, match="needs a letter or a digit"):
+        create_label_set("people", ["Bob", name])
 
 
 def test_labels_have_colors_that_differ_and_expressions_their_own() -> None:
