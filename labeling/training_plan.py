@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import Count
 
 from classifier.label_sets import unknown_labels
 from classifier.ml.artifact import ArtifactError
-from classifier.ml.frozen import FEW
+from classifier.ml.frozen import FEW, FOLDS
 from classifier.ml.runtime import Classifier
 from classifier.models import LabelSet, ModelVersion
 from classifier.serving import read_artifact
@@ -24,8 +26,7 @@ NETWORKS = (Estimator.CNN, Estimator.AUTO)
 """What a CNN may come of."""
 STARTS = ("scratch", "active")
 GRIDS = ("small", "full")
-FOLDS = 3
-"""Of the cross-validation; each needs an example of each label."""
+DASK_ANSWERS_IN_S = 3.0
 ENOUGH_FOR_SCRATCH = 5000
 """With fewer training examples a network goes on from the active one unless told otherwise.
 
@@ -129,16 +130,28 @@ def check_counts(counts: Counts, labels: Sequence[str], name: str, *, needs_all:
             f"The training examples of {name} {found}: there is nothing to tell apart. At least two labels "
             "need some."
         )
-    few = [f"{label} has {train.get(label, 0)}" for label in labels if train.get(label, 0) < FOLDS]
+    few = [label for label in labels if train.get(label, 0) < FOLDS]
     if few and needs_all:
-        raise NothingToTrainError(
-            f"Too few training examples: {', '.join(few)}; at least {FOLDS} of each label are needed, one "
-            "for each fold of the cross-validation."
-        )
+        raise NothingToTrainError(_say_few(few, counts))
     if not test:
         raise NothingToTrainError(
             f"The dataset of {name} has no test split: no example is in it, so nothing could be measured."
         )
+
+
+def _say_few(few: Sequence[str], counts: Counts) -> str:
+    """Which labels have too few training examples, and what can be done about it."""
+    told = []
+    for label in few:
+        train = counts.get(Split.TRAIN, {}).get(label, 0)
+        others = sum(split.get(label, 0) for split in counts.values()) - train
+        kept = f" ({others} more for validation and test)" if others else ""
+        told.append(f"{label} has {train}{kept}")
+    return (
+        f"Too few training examples: {', '.join(told)}. Each label needs at least {FOLDS}, one for each fold "
+        "of the cross-validation: import or review more of these, or remove a label that nothing is about "
+        "from the label set."
+    )
 
 
 def _check_words(asked: Asked) -> None:
@@ -155,14 +168,28 @@ def _check_words(asked: Asked) -> None:
         raise RunRefusedError(f"Epochs are 1 to {MOST_EPOCHS}; {asked.epochs} is none of these.")
     if not 0 <= asked.seed < 2**32:
         raise RunRefusedError(f"A seed is a whole number from 0 to {2**32 - 1}; {asked.seed} is none.")
-    if asked.dask and not asked.dask.startswith(("tcp://", "tls://")):
-        raise RunRefusedError(f"A Dask address begins with tcp:// or tls://; {asked.dask!r} does not.")
+    if asked.dask:
+        _check_dask(asked)
     if asked.force and not asked.reason.strip():
         raise RunRefusedError("To promote whatever the gate says (--force), say why: --reason “…”.")
     if asked.reason and not asked.force:
         raise RunRefusedError("A reason (--reason) is kept for what is forced: it needs --force beside it.")
     if asked.force and asked.no_promote:
         raise RunRefusedError("--force promotes and --no-promote does not: choose one.")
+
+
+def _check_dask(asked: Asked) -> None:
+    if not asked.dask.startswith(("tcp://", "tls://")):
+        raise RunRefusedError(f"A Dask address begins with tcp:// or tls://; {asked.dask!r} does not.")
+    if asked.estimator == Estimator.CNN:
+        raise RunRefusedError(
+            "A Dask cluster searches the grid of the other estimators (--dask): a CNN has none."
+        )
+    try:
+        place = urlsplit(asked.dask)
+        socket.create_connection((place.hostname, place.port or 0), DASK_ANSWERS_IN_S).close()
+    except (OSError, ValueError) as error:
+        raise RunRefusedError(f"No Dask scheduler answers at {asked.dask}: {error}.") from error
 
 
 def _check_champion(champion: ModelVersion) -> None:
