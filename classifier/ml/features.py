@@ -19,8 +19,6 @@ SIDE = 48
 MIN_STD = 4.0
 
 ORIENTATIONS = 8
-_ANGLES = np.arange(ORIENTATIONS) * 2 * np.pi / ORIENTATIONS
-_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]).astype(np.float32)
 _ACROSS = np.array([[-1, 0, 1]], np.float32)
 
 # side of one of a descriptor's 4 × 4 cells -> step between descriptors, all in pixels
@@ -36,14 +34,16 @@ LBP_GRID = 6
 def orientation_maps(face: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(S, S) to (S, S, 8): at each pixel, the gradient's length spread over eight directions.
 
-    The share of a direction is the cube of the cosine of the angle to it, nothing beyond 90°.
+    It is shared between the two directions next to it, the more the nearer (Dalal & Triggs, 2005).
     """
     pixels = face.astype(np.float32)
     along = cv2.filter2D(pixels, -1, _ACROSS, borderType=cv2.BORDER_REPLICATE)
     down = cv2.filter2D(pixels, -1, _ACROSS.T, borderType=cv2.BORDER_REPLICATE)
-    projected = np.maximum(np.stack([along, down], axis=-1) @ _DIRECTIONS, 0)
-    squared = along * along + down * down
-    return projected**3 / (squared + 1e-3)[..., None]
+    length, angle = cv2.cartToPolar(along, down)
+    turn = angle * np.float32(ORIENTATIONS / (2 * np.pi))
+    apart = np.abs(turn[..., None] - np.arange(ORIENTATIONS, dtype=np.float32))
+    shares = np.maximum(1 - np.minimum(apart, ORIENTATIONS - apart), 0)
+    return np.asarray(length[..., None] * shares, np.float32)
 
 
 def descriptors_a_side(cell: int) -> int:

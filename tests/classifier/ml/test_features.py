@@ -42,6 +42,13 @@ def test_an_edge_is_found_in_the_direction_in_which_it_brightens() -> None:
     assert not maps[:, :20].any()
 
 
+def test_a_direction_between_two_is_shared_by_them() -> None:
+    slope = np.add.outer(np.arange(48) * 2, np.arange(48) * 4).astype(np.uint8)
+    shares = features.orientation_maps(slope)[20, 20]
+    turn = np.degrees(np.arctan2(2, 4)) / 45
+    np.testing.assert_allclose(shares / shares.sum(), [1 - turn, turn, 0, 0, 0, 0, 0, 0], atol=0.01)
+
+
 def test_there_are_59_uniform_patterns_and_their_shares_sum_to_about_one(faces: np.ndarray) -> None:
     shares = features.lbp(faces).reshape(3, features.LBP_GRID**2, -1) ** 2
     assert shares.shape[-1] == 59
