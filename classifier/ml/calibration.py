@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 
 
@@ -21,6 +21,27 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
         return float(-scores[np.arange(len(labels)), labels].mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
+def fit_vector(
+    logits: NDArray[Any], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(K,) T and b for which softmax(logits / T + b) has the least log-loss: vector scaling, Guo et al.
+
+    A normal distribution is assumed of each b, and of each T's distance from the common temperature in
+    powers of e, so that a class with few faces, or none, hardly leaves it.
+    """
+    classes = logits.shape[1]
+    common = np.log(fit_temperature(logits, labels))
+
+    def loss(found: NDArray[np.float64]) -> float:
+        colder, bias = found[:classes], found[classes:]
+        scores = log_softmax(logits * np.exp(colder - common) + bias, axis=1)
+        assumed = 0.5 * float(found @ found) / len(labels)
+        return float(-scores[np.arange(len(labels)), labels].mean()) + assumed
+
+    found = minimize(loss, np.zeros(2 * classes), method="L-BFGS-B").x
+    return np.exp(common - found[:classes]).astype(np.float32), found[classes:].astype(np.float32)
 
 
 def choose_threshold(

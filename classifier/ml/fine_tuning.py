@@ -203,7 +203,7 @@ def fine_tune(
         estimator=card["estimator"],
         preprocessing=preprocessing,
         held=held,
-        temperature=temperature,
+        calibration={"temperature": round(temperature, 4)},
     )
     if len(held) < ENOUGH:
         told |= {key: card[key] for key in ("threshold", "calibration")}

@@ -33,13 +33,16 @@ def calibrated_card(
     estimator: str,
     preprocessing: Preprocessing,
     held: FaceSet,
-    temperature: float,
+    calibration: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that serving needs. The threshold is read off the artifact itself, on the faces of `held`."""
+    """All that serving needs. The threshold is read off the artifact itself, on the faces of `held`.
+
+    calibration: what was fitted on `held`, and its method where that is no temperature.
+    """
     card = serving_card(
         artifact, label_set=label_set, labels=held.names, estimator=estimator, preprocessing=preprocessing
     )
-    card["calibration"] |= {"temperature": round(temperature, 4), "faces": len(held)}
+    card["calibration"] |= calibration | {"faces": len(held)}
     card["threshold"] = choose_threshold(Classifier.load(artifact, card).predict(held.crops), held.labels)
     return card
 

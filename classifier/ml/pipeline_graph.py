@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import compose, helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from sklearn.base import ClassifierMixin
@@ -20,17 +21,43 @@ from .support_vectors import SupportVectorMachine
 LARGE = 50_000
 
 
-def export_onnx(pipeline: Pipeline, *, temperature: float) -> bytes:
-    """From the features, as the model card's preprocessing gives them, to probabilities."""
+def export_onnx(
+    pipeline: Pipeline,
+    *,
+    temperature: float | NDArray[np.float32],
+    bias: float | NDArray[np.float32] = 0.0,
+    mirrored: bool = False,
+) -> bytes:
+    """From the features, as the model card's preprocessing gives them, to probabilities.
+
+    temperature, bias: one for all classes or (K,); softmax(scores / temperature + bias) is told. mirrored:
+    the features are followed by those of the mirror image, and the mean of both scores counts.
+    """
     embedding, classifier = pipeline["embedding"], pipeline["classifier"]
     classes = len(classifier.classes_)
-    head = _head(classifier, embedding.width_)
+    whole = onnx.load_from_string(embedding.graph())
+    if mirrored:
+        whole = _joined(_both_sides(whole), whole.SerializeToString(), "features")
+    whole = _joined(whole, _head(classifier, embedding.width_), "embedding")
     end = Graph("softmax")
-    told = end.add("Mul", "scores", end.constant(np.float32(1 / temperature)))
+    scores = "scores"
+    if mirrored:
+        sides = end.add("Reshape", scores, end.constant(np.array([-1, 2, classes])))
+        scores = end.add("ReduceMean", sides, end.constant(np.array([1])), keepdims=0)
+    told = end.add("Mul", scores, end.constant(np.float32(1) / np.asarray(temperature, np.float32)))
+    told = end.add("Add", told, end.constant(np.asarray(bias, np.float32)))
     end.nodes.append(helper.make_node("Softmax", [told], ["answer"], axis=1))
     tail = end.to_bytes(given=("scores", classes), told=("answer", classes))
-    whole = _joined(_joined(onnx.load_from_string(embedding.graph()), head, "embedding"), tail, "scores")
-    return _in_bytes(whole)
+    return _in_bytes(_joined(whole, tail, "scores"))
+
+
+def _both_sides(embedding: onnx.ModelProto) -> onnx.ModelProto:
+    """From the features of a face and its mirror image, side by side, to `features`, one below the other."""
+    width = embedding.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    graph = Graph("sides")
+    shape = graph.constant(np.array([-1, width]))
+    graph.nodes.append(helper.make_node("Reshape", ["sides", shape], ["features"]))
+    return onnx.load_from_string(graph.to_bytes(given=("sides", 2 * width), told=("features", width)))
 
 
 def _head(classifier: ClassifierMixin, width: int) -> bytes:
@@ -53,9 +80,12 @@ def _linear_graph(machine: SupportVectorMachine) -> bytes:
 def _kernel_graph(machine: KernelMachine | SupportVectorMachine) -> bytes:
     """From `embedding` to `scores`: `decision_function`."""
     graph = Graph("kernel")
-    centres = machine.centres_
-    products = graph.add("MatMul", "embedding", graph.constant(-2 * centres.T))
-    lengths = graph.add("ReduceSumSquare", "embedding", graph.constant(np.array([1])), keepdims=1)
+    centres, rows = machine.centres_, "embedding"
+    if isinstance(machine, KernelMachine):
+        # No MatMul, which may be put into 8 bits: so many errors would add up in each distance.
+        rows = graph.add("Gemm", rows, graph.constant(machine.metric_))
+    products = graph.add("MatMul", rows, graph.constant(-2 * centres.T))
+    lengths = graph.add("ReduceSumSquare", rows, graph.constant(np.array([1])), keepdims=1)
     squared = graph.add("Add", graph.add("Add", products, lengths), graph.constant((centres**2).sum(axis=1)))
     gamma = graph.constant(np.float32(machine.gamma_ or 0))
     near = graph.add("Neg", graph.add("Mul", graph.add("Relu", squared), gamma))

@@ -28,21 +28,28 @@ class Preprocessing:
 
     features: names from `features.FEATURES`, of gray faces of 48 × 48, or from `crop_features.FEATURES`, of
     crops in RGB, whose `side` is CROP_SIDE; without any, the pixels, each image standardised to mean 0 and
-    deviation 1.
+    deviation 1. mirrored: the features of each gray face are followed by those of its mirror image.
     """
 
     side: int = 48
     features: tuple[str, ...] = ()
     color: str = "gray"
+    mirrored: bool = False
 
     def to_card(self) -> dict[str, Any]:
-        recipe = {"side": self.side, "color": self.color}
-        return recipe | ({"features": list(self.features)} if self.features else {"normalize": "per-image"})
+        recipe: dict[str, Any] = {"side": self.side, "color": self.color}
+        recipe |= {"features": list(self.features)} if self.features else {"normalize": "per-image"}
+        return recipe | ({"mirrored": True} if self.mirrored else {})
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Preprocessing:
         """Raises ValueError for a recipe that this code does not know."""
-        known = cls(int(card.get("side", 0)), tuple(card.get("features", ())), str(card.get("color")))
+        known = cls(
+            int(card.get("side", 0)),
+            tuple(card.get("features", ())),
+            str(card.get("color")),
+            mirrored=card.get("mirrored") is True,
+        )
         if known.to_card() != card or not known._possible:
             raise ValueError(f"This preprocessing is not known here: {card}")
         return known
@@ -50,8 +57,9 @@ class Preprocessing:
     @property
     def _possible(self) -> bool:
         if self.color == "rgb":
-            return self.side == CROP_SIDE and bool(self.features) and self._are_among(crop_features.FEATURES)
-        sided = self.side == SIDE if self.features else self.side >= 1
+            side = self.side == CROP_SIDE and not self.mirrored
+            return side and bool(self.features) and self._are_among(crop_features.FEATURES)
+        sided = self.side == SIDE if self.features else self.side >= 1 and not self.mirrored
         return self.color == "gray" and sided and self._are_among(FEATURES)
 
     def _are_among(self, known: Container[str]) -> bool:
@@ -81,4 +89,7 @@ class Preprocessing:
         if self.color == "rgb":
             return crop_features.extract(crops, self.features)
         gray = self.gray(crops)
-        return extract(gray, self.features) if self.features else self.standardize(gray)
+        if not self.features:
+            return self.standardize(gray)
+        sides = [gray, gray[:, :, ::-1]] if self.mirrored else [gray]
+        return np.concatenate([extract(side, self.features) for side in sides], axis=1)

@@ -186,7 +186,7 @@ def build_artifact(
         estimator="cnn",
         preprocessing=preprocessing,
         held=held,
-        temperature=temperature,
+        calibration={"temperature": round(temperature, 4)},
     )
     card["input"] = {"shape": [None, preprocessing.side, preprocessing.side, 1], "dtype": "float32"}
     return artifact, card

@@ -38,9 +38,19 @@ def test_the_features_of_the_whole_crop_keep_its_colours_and_are_on_the_card() -
     assert told[0, 0] > 0.7 > 0.1 > told[1, 0], "the first number is how red the first corner is"
 
 
+def test_the_features_of_the_mirror_image_follow_those_of_the_face() -> None:
+    recipe = Preprocessing(features=("hog", "lbp"), mirrored=True)
+    assert Preprocessing.from_card(recipe.to_card()) == recipe
+    faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48), dtype=np.uint8)
+    face, mirror_image = np.split(recipe(faces), 2, axis=1)
+    np.testing.assert_array_equal(face, Preprocessing(features=("hog", "lbp"))(faces))
+    np.testing.assert_array_equal(mirror_image, np.split(recipe(faces[:, :, ::-1]), 2, axis=1)[0])
+
+
 @pytest.mark.parametrize(
     "recipe",
     [
+        Preprocessing(48, mirrored=True),
         Preprocessing(48, ("colors",), "rgb"),
         Preprocessing(112, (), "rgb"),
         Preprocessing(112, ("lbp",), "rgb"),

@@ -46,7 +46,21 @@ def test_training_learns_and_the_card_has_the_table_of_the_search(trained: Path,
         "forest",
     }
     assert table == sorted(table, key=lambda row: -row["accuracy"])
-    assert card["preprocessing"] == {"side": 48, "color": "gray", "features": list(FEATURES)}
+    assert card["preprocessing"] == {
+        "side": 48,
+        "color": "gray",
+        "features": list(FEATURES),
+        "mirrored": True,
+    }
+    assert card["calibration"]["method"] == "vector"
+
+
+def test_a_face_and_its_mirror_image_are_answered_alike(trained: Path, fer_file: Path) -> None:
+    classifier = Classifier.load(*artifacts.read(trained))
+    images = read_fer2013(fer_file)["PublicTest"].images
+    answers = classifier.predict(images)
+    assert np.ptp(answers, axis=0).max() > 0.1
+    np.testing.assert_allclose(classifier.predict(images[:, :, ::-1]), answers, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +79,16 @@ def test_the_exported_graph_answers_as_the_pipeline(
     np.testing.assert_allclose(told, expected, atol=0.05)
 
 
+def test_the_exported_graph_has_the_temperature_and_the_bias_of_each_class(
+    faces: FaceSet, fer_file: Path
+) -> None:
+    temperature, bias = np.linspace(0.2, 0.8, 7, dtype=np.float32), np.linspace(-1, 1, 7, dtype=np.float32)
+    told, expected = told_and_expected(
+        KernelMachine(), faces, fer_file, temperature=temperature, bias=bias, mirrored=True
+    )
+    np.testing.assert_allclose(told, expected, atol=0.05)
+
+
 def test_weights_that_cancel_each_other_are_exported_as_they_are(
     faces: FaceSet, fer_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,31 +97,46 @@ def test_weights_that_cancel_each_other_are_exported_as_they_are(
     np.testing.assert_allclose(told, expected, atol=0.1)
 
 
-def told_and_expected(classifier: object, faces: FaceSet, fer_file: Path) -> tuple[np.ndarray, np.ndarray]:
-    """What the exported graph answers, and the fitted pipeline, at a temperature of 0.5."""
+def told_and_expected(
+    classifier: object,
+    faces: FaceSet,
+    fer_file: Path,
+    *,
+    temperature: float | np.ndarray = 0.5,
+    bias: float | np.ndarray = 0.0,
+    mirrored: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the exported graph answers, and the fitted pipeline."""
     pipeline = svm.fit(
         Pipeline([("embedding", SMALL), ("classifier", classifier)]), faces, recipe=replace(RECIPE, copies=0)
     )
-    artifact = artifacts.with_labels(pipeline_graph.export_onnx(pipeline, temperature=0.5), faces.names)
+    graph = pipeline_graph.export_onnx(pipeline, temperature=temperature, bias=bias, mirrored=mirrored)
+    artifact = artifacts.with_labels(graph, faces.names)
     card = {
         "format": artifacts.CARD_FORMAT,
         "sha256": artifacts.sha256(artifact),
         "label_set": "expressions",
         "labels": list(faces.names),
         "estimator": "svm",
-        "preprocessing": Preprocessing(features=FEATURES).to_card(),
+        "preprocessing": Preprocessing(features=FEATURES, mirrored=mirrored).to_card(),
         "threshold": 0.5,
     }
     images = read_fer2013(fer_file)["PublicTest"].images
-    told = svm.scores(pipeline, images) / 0.5
+    scores = svm.scores_of_both_sides(pipeline, images) if mirrored else svm.scores(pipeline, images)
+    told = scores / temperature + bias
     expected = np.exp(told) / np.exp(told).sum(axis=1, keepdims=True)
     return Classifier.load(artifact, card).predict(images), expected
 
 
-def test_large_matrices_are_stored_in_bytes(trained: Path) -> None:
-    for tensor in onnx.load(trained).graph.initializer:
-        if np.prod(tensor.dims) >= pipeline_graph.LARGE:
-            assert tensor.data_type == onnx.TensorProto.INT8, tensor.name
+def test_large_matrices_are_stored_in_bytes_but_for_the_metric(trained: Path) -> None:
+    large = [
+        tensor
+        for tensor in onnx.load(trained).graph.initializer
+        if np.prod(tensor.dims) >= pipeline_graph.LARGE
+    ]
+    in_bytes = [tensor for tensor in large if tensor.data_type == onnx.TensorProto.INT8]
+    assert len(in_bytes) >= 2
+    assert [tensor.dims[0] == tensor.dims[1] for tensor in large if tensor not in in_bytes] == [True]
 
 
 def test_a_kernel_machine_learns_shares_as_well_as_classes() -> None:
@@ -115,6 +154,15 @@ def test_fewer_centres_than_faces_cost_little() -> None:
     X = rng.normal(size=(600, 3)).astype(np.float32)
     y = (np.linalg.norm(X, axis=1) > 1.5).astype(int)
     assert KernelMachine(centres=60).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+
+
+def test_a_machine_learns_which_directions_matter() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 12)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    machine = KernelMachine(centres=300).fit(X[:300], y[:300])
+    lengths = np.linalg.norm(machine.metric_, axis=1)
+    assert lengths[0] > 1.3 * lengths[1:].max()
 
 
 def test_the_command_says_what_is_wrong_with_its_data(
