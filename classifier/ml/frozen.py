@@ -18,6 +18,8 @@ GRAY = Preprocessing(side=48)
 FEW = 2000
 """A dataset of at most so many examples is read with its crops as they are stored, 75 MB of them, and the
 features are chosen for it. With more, those are the dense words of `FaceEmbedding`."""
+FOLDS = 3
+"""Of the cross-validation where there are more. Each needs an example of each label."""
 # Sources of examples whose faces this site has cut out itself.
 CUT_HERE = ("review", "photographs")
 

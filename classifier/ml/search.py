@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import joblib
@@ -40,7 +40,13 @@ GRIDS: dict[str, dict[str, dict[str, list[Any]]]] = {
     },
 }
 
+CLUSTER_ANSWERS_IN_S = 10
+
 Row = dict[str, Any]
+
+
+class ClusterError(OSError):
+    """There is no cluster that could compute; `str(error)` is a sentence that says why."""
 
 
 def family_of(classifier: ClassifierMixin) -> str:
@@ -72,7 +78,7 @@ def search(
     cells = [cell for family in families for cell in _cells(family, grid)]
     table: list[Row] = []
     tell(stage="search", done=0, total=len(cells))
-    with tempfile.TemporaryDirectory() as memory, _computing(dask):
+    with tempfile.TemporaryDirectory() as memory, computing(dask):
         # The embedding is the same for every classifier: each fold's is made once.
         pipeline = Pipeline([("embedding", embedding), ("classifier", None)], memory=memory)
         for part in [cells] if dask else [[cell] for cell in cells]:
@@ -115,14 +121,25 @@ def _folds(count: int, groups: NDArray[np.str_] | None, *, seed: int) -> Stratif
     return kind(count, shuffle=True, random_state=seed)
 
 
-def _computing(dask: str | None) -> AbstractContextManager[Any]:
-    """Where joblib computes. Raises OSError when no cluster answers at the address."""
+@contextmanager
+def computing(dask: str | None) -> Iterator[None]:
+    """Where joblib computes: here, or on the workers of the cluster at that address. Raises ClusterError."""
     if dask is None:
-        return nullcontext()
+        yield
+        return
     from distributed import Client
 
-    client = Client(dask, timeout=10)
-    return joblib.parallel_config(backend="dask", client=client)
+    try:
+        client = Client(dask, timeout=CLUSTER_ANSWERS_IN_S)
+    except OSError as error:
+        raise ClusterError(f"No Dask scheduler answers at {dask}: {error}.") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CLUSTER_ANSWERS_IN_S)
+        except TimeoutError as error:
+            raise ClusterError(f"The Dask cluster at {dask} has no worker.") from error
+        with joblib.parallel_config(backend="dask", client=client):
+            yield
 
 
 def _rows(results: dict[str, Any]) -> list[Row]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
@@ -37,7 +39,7 @@ from .dataset import FaceSet
 from .model_card import serving_card
 from .pipeline_graph import export_onnx
 from .progress import Tell, silent
-from .search import Row, some
+from .search import Row, computing, some
 from .support_vectors import SupportVectorMachine
 
 FOLDS = 5
@@ -76,6 +78,10 @@ GRIDS: dict[str, dict[str, dict[str, list[Any]]]] = {
 LINES = 5
 # Of a class that a fold had nothing to learn of.
 NEVER = -20.0
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The places of the faces to learn from, and of those that are left out."""
+Scored = tuple[int, NDArray[np.int64], NDArray[np.int64], Rows]
+"""A cell's number, the places of the faces that were left out, the classes that it knows, its scores."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +115,13 @@ def search(
     families: Sequence[str],
     grid: str = "small",
     seed: int = 0,
+    dask: str | None = None,
     tell: Tell = silent,
 ) -> Found:
     """The most accurate by cross-validation, and of those the one with the least log-loss.
 
-    groups: (N,), faces of one group are never on two sides.
+    groups: (N,), faces of one group are never on two sides. dask: the address of a cluster to compute on;
+    there each fold is one piece of work.
     """
     chosen = some(faces.labels, at_most=SEARCHED, seed=seed)
     few, own = faces.take(chosen), groups[chosen]
@@ -123,13 +131,10 @@ def search(
     scores = np.full((len(cells), len(few), len(few.names)), NEVER, np.float32)
     tell(stage="search", done=0, total=len(folds) * len(cells))
     done = 0
-    # Of matrices as small as these each thread waits for the others most of the time.
-    with threadpool_limits(1):
-        for learn, left in folds:
-            for number, classes, told in _fold(cells, rows, mirrored, few.labels, learn, left):
-                scores[number][np.ix_(left, classes)] = told
-                done += 1
-                tell(stage="search", done=done, total=len(folds) * len(cells))
+    for number, left, classes, told in _scores(cells, rows, mirrored, few.labels, folds, dask=dask):
+        scores[number][np.ix_(left, classes)] = told
+        done += 1
+        tell(stage="search", done=done, total=len(folds) * len(cells))
     table = [_row(cell, answer, few.labels, folds) for cell, answer in zip(cells, scores, strict=True)]
     temperatures = [fit_temperature(answer, few.labels) for answer in scores]
     answers = [softmax(answer / heat, axis=1) for answer, heat in zip(scores, temperatures, strict=True)]
@@ -202,9 +207,7 @@ def _cells(families: Sequence[str], grid: str) -> Iterator[Cell]:
                 yield Cell(features, family, parameters)
 
 
-def _folds(
-    labels: NDArray[np.int64], groups: NDArray[np.str_], *, seed: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _folds(labels: NDArray[np.int64], groups: NDArray[np.str_], *, seed: int) -> list[Fold]:
     """FOLDS, or as many as the rarest label has groups: each is left out once."""
     rarest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     count = max(2, min(FOLDS, rarest))
@@ -212,24 +215,45 @@ def _folds(
     return list(splitter.split(labels, labels, groups))
 
 
-def _fold(
+def _scores(
     cells: Sequence[Cell],
     rows: Rows,
     mirrored: Rows,
     labels: NDArray[np.int64],
-    learn: NDArray[np.int64],
-    left: NDArray[np.int64],
-) -> Iterator[tuple[int, NDArray[np.int64], Rows]]:
-    """For each cell its number, the classes that it knows, and its scores for the faces that are left out."""
+    folds: Sequence[Fold],
+    *,
+    dask: str | None,
+) -> Iterator[Scored]:
+    if dask is None:
+        for fold in folds:
+            yield from _fold(cells, rows, mirrored, labels, fold)
+        return
+    with computing(dask):
+        found = Parallel()(delayed(_whole_fold)(cells, rows, mirrored, labels, fold) for fold in folds)
+    yield from chain.from_iterable(found)
+
+
+def _whole_fold(
+    cells: Sequence[Cell], rows: Rows, mirrored: Rows, labels: NDArray[np.int64], fold: Fold
+) -> list[Scored]:
+    return list(_fold(cells, rows, mirrored, labels, fold))
+
+
+def _fold(
+    cells: Sequence[Cell], rows: Rows, mirrored: Rows, labels: NDArray[np.int64], fold: Fold
+) -> Iterator[Scored]:
+    learn, left = fold
     known = np.concatenate([rows[learn], mirrored[learn]])
     y = np.tile(labels[learn], 2)
-    projected = {part: _projected(part_of(known, part), part_of(rows[left], part)) for part in PARTS}
-    for features, parts in FEATURES.items():
-        X, unseen = (side_by_side([projected[part][side] for part in parts]) for side in (0, 1))
-        for number, cell in enumerate(cells):
-            if cell.features == features:
-                classifier = cell.classifier.fit(X, y)
-                yield number, classifier.classes_, scores(classifier, unseen)
+    # Of matrices as small as these each thread waits for the others most of the time.
+    with threadpool_limits(1):
+        projected = {part: _projected(part_of(known, part), part_of(rows[left], part)) for part in PARTS}
+        for features, parts in FEATURES.items():
+            X, unseen = (side_by_side([projected[part][side] for part in parts]) for side in (0, 1))
+            for number, cell in enumerate(cells):
+                if cell.features == features:
+                    classifier = cell.classifier.fit(X, y)
+                    yield number, left, classifier.classes_, scores(classifier, unseen)
 
 
 def _projected(known: Rows, unseen: Rows) -> tuple[Rows, Rows]:
@@ -241,7 +265,7 @@ def _row(
     cell: Cell,
     answer: Rows,
     labels: NDArray[np.int64],
-    folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    folds: Sequence[Fold],
 ) -> Row:
     right = answer.argmax(axis=1) == labels
     shares = [right[left].mean() for _learn, left in folds]

@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 from . import artifact as artifacts
 from .dataset import FaceSet
 from .evaluate import latency
-from .frozen import Frozen, digests_in, read_frozen
+from .frozen import FOLDS, Frozen, digests_in, read_frozen
 from .metrics import measure
-from .model_card import figures_of, provenance
+from .model_card import provenance
 from .progress import Tell
 from .runtime import Classifier
 from .search import FAMILIES, some
-from .ways import FOLDS, LeftOut, Material, RefusedError, Request, train
+from .ways import LeftOut, Material, RefusedError, Request, train
 
 REFUSED = 3
 # For calibration alone: a share of the groups, larger where there are few faces.
@@ -66,14 +66,14 @@ def run(folder: Path, *, tell: Tell) -> None:
     trained = train(request, material, folder=folder, tell=tell)
     tell(stage="evaluate", done=0, total=1)
     card = trained.card | provenance(_dataset(frozen, request) | {"left_out": lost}, purpose=request.purpose)
-    card["metrics"] = {artifacts.TESTED_ON: figures_of(trained.artifact, card, test)}
-    if trained.left_out:
-        card["metrics"][artifacts.LEFT_OUT] = _figures(trained.left_out, card)
+    told, took = _compare(Classifier.load(trained.artifact, card), request, test)
+    card["metrics"] = {artifacts.TESTED_ON: _figures(told["candidate"], test, card)}
+    if left := trained.left_out:
+        card["metrics"][artifacts.LEFT_OUT] = _figures(left.answers, left.faces, card)
     card["training"] = trained.parameters | {"cross_validation": trained.cross_validation}
     artifacts.write(folder, "candidate", trained.artifact, card)
-    told, took = _compare(folder, request, test)
     mistakes = list_mistakes(told["candidate"], test, frozen.digests_of("test"), where="test")
-    if left := trained.left_out:
+    if left:
         told |= {"left_labels": left.faces.labels, "left_out": left.answers}
         if request.active:
             told["left_champion"] = _champion_on(left, request)
@@ -92,8 +92,8 @@ def run(folder: Path, *, tell: Tell) -> None:
     tell(stage="evaluate", done=1, total=1)
 
 
-def _figures(left: LeftOut, card: dict[str, Any]) -> dict[str, Any]:
-    return measure(left.answers, left.faces.labels, left.faces.names, threshold=card["threshold"])
+def _figures(answers: NDArray[np.float32], faces: FaceSet, card: dict[str, Any]) -> dict[str, Any]:
+    return measure(answers, faces.labels, faces.names, threshold=card["threshold"])
 
 
 def _material(frozen: Frozen, request: Request) -> Material:
@@ -162,25 +162,28 @@ def _dataset(frozen: Frozen, request: Request) -> dict[str, Any]:
 
 
 def _compare(
-    folder: Path, request: Request, test: FaceSet
+    candidate: Classifier, request: Request, test: FaceSet
 ) -> tuple[dict[str, NDArray[Any]], dict[str, float | None]]:
     """What candidate and champion answer for the same faces; and how long each takes for one."""
     told: dict[str, NDArray[Any]] = {"labels": test.labels}
     took: dict[str, float | None] = {"champion": None}
-    paths = {"candidate": folder / "candidate.onnx"}
+    compared = {"candidate": candidate}
     if request.active:
-        paths["champion"] = Path(request.active)
-    for name, path in paths.items():
-        classifier = Classifier.load(*artifacts.read(path))
+        compared["champion"] = _load_active(request.active)
+    for name, classifier in compared.items():
         told[name] = classifier.predict(test.crops)
         took[name] = round(latency(classifier, 1)["with_preprocessing_ms"], 3)
     return told, took
 
 
+def _load_active(path: str) -> Classifier:
+    return Classifier.load(*artifacts.read(Path(path)))
+
+
 def _champion_on(left: LeftOut, request: Request) -> NDArray[np.float32]:
     """(N, K) answers of the active version for faces that are new since it learned, NaN for all others."""
     assert request.active is not None
-    classifier = Classifier.load(*artifacts.read(Path(request.active)))
+    classifier = _load_active(request.active)
     answers = np.full((len(left.faces), len(classifier.labels)), np.nan, np.float32)
     if request.learned:
         new = ~np.isin(left.digests, digests_in(Path(request.learned)))

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from . import artifact as artifacts
 from .dataset import FaceSet
 from .fine_tuning import choose_worth, fine_tune
+from .frozen import FOLDS
 from .preprocessing import Preprocessing
 from .progress import Tell
-from .search import FAMILIES, search, some
+from .search import FAMILIES, ClusterError, search, some
 
-FOLDS = 3
 MANY, SMALL_CODEBOOK = 5000, 48
 
 
@@ -92,7 +92,10 @@ def train(request: Request, material: Material, *, folder: Path, tell: Tell) -> 
         return network.train(material, tell=tell)
     families = tuple(FAMILIES) if request.estimator == "auto" else (request.estimator,)
     others = _ChosenFeatures(request) if material.few else _DenseWords(request, material)
-    table = others.search(families, material, tell=tell)
+    try:
+        table = others.search(families, material, tell=tell)
+    except ClusterError as error:
+        raise RefusedError("unknown", str(error)) from error
     if network:
         row = network.cross_validate(material, tell=tell)
         table = sorted([*table, row], key=lambda each: -each["accuracy"])
@@ -125,6 +128,7 @@ class _ChosenFeatures:
             families=families,
             grid=self.request.grid,
             seed=self.request.seed,
+            dask=self.request.dask,
             tell=tell,
         )
         return self.found.table

@@ -9,12 +9,10 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from classifier.ml import ways
 from classifier.ml.runtime import Classifier
 from classifier.models import ModelVersion
 from classifier.serving import read_artifact
 from labeling.models import DatasetVersion, TrainingRun
-from labeling.training_plan import FOLDS
 from tests.factories import make_active_model
 from tests.labeling.training import add_examples, crop_of_label
 
@@ -43,7 +41,3 @@ def test_from_examples_to_the_model_that_answers(settings: Settings) -> None:
     assert "scikit-learn" in run.environment
     assert "faces to learn from" in run.log
     assert Classifier.load(read_artifact(version), version.card).labels
-
-
-def test_the_site_and_the_trainer_ask_for_as_many_folds() -> None:
-    assert FOLDS == ways.FOLDS
