@@ -66,8 +66,13 @@ def list_folders(path: Path) -> list[Path]:
     folders = sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
     folders = [one for one in folders if not _leads_out(one, path)]
     if not folders:
-        raise FormatError(f"{path} has no folders: each label has one, with its pictures in it.")
+        raise FormatError(f"{_called(path)} has no folders: each label has one, with its pictures in it.")
     return folders
+
+
+def _called(path: Path) -> str:
+    """Its own name: where an archive is unpacked to is nothing for whoever sent it."""
+    return f"“{path.resolve().name}”"
 
 
 def names_of_labels(path: Path) -> list[str]:
@@ -78,7 +83,8 @@ def names_of_labels(path: Path) -> list[str]:
     folders = list_folders(path)
     if len(folders) < 2:
         raise FormatError(
-            f"{path} has one folder, “{folders[0].name}”: a label set needs at least two, one for each label."
+            f"{_called(path)} has one folder, “{folders[0].name}”: a label set needs at least two, one for "
+            "each label."
         )
     names = [folder.name for folder in folders]
     _check_labels(path, folders, Labels((name, name) for name in names))
@@ -93,7 +99,9 @@ def _check_labels(path: Path, folders: list[Path], labels: Labels) -> None:
     unknown = [folder.name for folder in folders if labels.find(folder.name) is None]
     if unknown:
         known = ", ".join(sorted(set(labels.slugs.values())))
-        raise FormatError(f"{path} has folders for {', '.join(unknown)}; each label has one: {known}.")
+        raise FormatError(
+            f"{_called(path)} has folders for {', '.join(unknown)}; each label has one: {known}."
+        )
     first: dict[str, str] = {}
     for folder in folders:
         slug = str(labels.find(folder.name))

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from classifier.label_sets import create_label_set
 from classifier.models import LabelSet, User
@@ -116,10 +117,12 @@ def test_what_can_t_be_is_said_at_once(form: dict[str, Any], sentence: str, root
     ],
 )
 def test_an_archive_that_makes_none_is_refused_with_the_reason(
-    given: SimpleUploadedFile, sentence: str, root_client: Client
+    given: SimpleUploadedFile, sentence: str, root_client: Client, settings: Settings
 ) -> None:
     given.seek(0)
-    assert sentence in plan(root_client, given)
+    page = plan(root_client, given)
+    assert sentence in page
+    assert str(settings.FILE_UPLOAD_TEMP_DIR) not in page, "where it was unpacked is nobody's business"
     assert DatasetJob.objects.get().state == State.REFUSED
     assert not LabelSet.objects.filter(slug="people").exists()
 
