@@ -376,7 +376,7 @@ def _points(share: float) -> str:
 
 
 def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:.4g} ms"
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 1000 else f"{milliseconds:.4g} ms"
 
 
 def _p(p: float) -> str:

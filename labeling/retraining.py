@@ -18,7 +18,7 @@ from classifier import registry
 from classifier.ml import artifact as artifacts
 from classifier.ml.artifact import ArtifactError
 from classifier.ml.frozen import FEW
-from classifier.ml.metrics import measure
+from classifier.ml.metrics import measure, wilson_interval
 from classifier.models import LabelSet, ModelVersion
 from classifier.serving import read_artifact
 
@@ -139,7 +139,9 @@ def _train(run: TrainingRun, folder: Path, notes: Notes) -> Trained:
         check_goes_on(champion)
     run.dataset, run.champion = dataset, champion
     run.save(update_fields=["dataset", "champion"])
-    notes.hear({"log": f"Frozen as {dataset.digest[:12]}: {dataset.examples:,} examples."})
+    frozen = f"Frozen as {dataset.digest[:12]}: {dataset.examples:,} examples."
+    # The trainer is some seconds away from its first word.
+    notes.hear({"stage": "read", "log": frozen})
     _write_request(run, folder, labels, dataset)
     with TrainerProcess(folder) as trainer:
         last: Event = {}
@@ -294,6 +296,9 @@ def _measure(run: TrainingRun, trained: Trained) -> dict[str, Any]:
     if trained.left_out:
         left = trained.left_out
         told["left_out"] = measure(left.candidate, left.labels, names, threshold=threshold)
+        right = int((left.candidate.argmax(axis=1) == left.labels).sum())
+        # Of the few that are all right, resampling would tell that it can't be otherwise.
+        told["left_out"]["accuracy_95"] = [round(end, 4) for end in wilson_interval(right, len(left.labels))]
     if run.champion and trained.champion is not None:
         threshold = run.champion.card["threshold"]
         told["champion"] = measure(trained.champion, trained.labels, names, threshold=threshold)

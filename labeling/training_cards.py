@@ -183,7 +183,7 @@ class RunCard:
 
 
 def words_of(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in parameters.items())
+    return ", ".join(f"{name} {value}" for name, value in parameters.items() if value is not None)
 
 
 def in_words(span: timedelta) -> str:

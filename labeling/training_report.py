@@ -143,4 +143,4 @@ def _confusion(run: TrainingRun) -> Iterator[str]:
 
 
 def _words(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in parameters.items())
+    return ", ".join(f"{name} {value}" for name, value in parameters.items() if value is not None)

@@ -94,10 +94,16 @@ def search(
             best = max(row["accuracy"] for row in table)
             tell(stage="search", done=len(table), total=len(cells), score=best)
             for row in table[-len(part) :]:
-                tell(log=f"{row['estimator']} {row['parameters']}: {row['accuracy']:.3f}")
+                tell(log=in_words(row))
     winner = max(range(len(cells)), key=lambda place: table[place]["accuracy"])
     pipeline.set_params(memory=None, **cells[winner])
     return pipeline, sorted(table, key=lambda row: -row["accuracy"])
+
+
+def in_words(row: Row) -> str:
+    chosen = (f"{name} {value}" for name, value in row["parameters"].items() if value is not None)
+    features = f"{row['features']}, " if "features" in row else ""
+    return f"{features}{row['estimator']} {', '.join(chosen)}".rstrip() + f": {row['accuracy']:.3f}"
 
 
 def some(labels: NDArray[np.int64], *, at_most: int, seed: int) -> NDArray[np.int64]:

@@ -39,7 +39,7 @@ from .dataset import FaceSet
 from .model_card import serving_card
 from .pipeline_graph import export_onnx
 from .progress import Tell, silent
-from .search import Row, computing, some
+from .search import Row, computing, in_words, some
 from .support_vectors import SupportVectorMachine
 
 FOLDS = 5
@@ -141,8 +141,7 @@ def search(
     losses = [-np.log(answer[np.arange(len(few)), few.labels] + 1e-9).mean() for answer in answers]
     order = sorted(range(len(cells)), key=lambda number: (-table[number]["accuracy"], losses[number]))
     for number in order[:LINES]:
-        row = table[number]
-        tell(log=f"{row['features']}, {row['estimator']} {row['parameters']}: {row['accuracy']:.3f}")
+        tell(log=in_words(table[number]))
     best = order[0]
     tell(stage="search", done=done, total=done, score=table[best]["accuracy"])
     ordered = [table[number] for number in order]

@@ -116,7 +116,8 @@ def test_the_report_shows_what_was_tried_and_which_pictures_were_taken_for_somet
     tried = [
         {"features": "HOG", "estimator": "svm", "parameters": {"C": 1.0}, "accuracy": 0.8, "deviation": 0.1},
         {"features": "HOG", "estimator": "forest", "parameters": {}, "accuracy": 0.7, "deviation": 0.1},
-        {"features": "maps", "estimator": "svm", "parameters": {}, "accuracy": 0.9, "deviation": 0.1},
+        {"features": "maps", "estimator": "svm", "parameters": {"C": 1.0, "gamma": None}, "accuracy": 0.9}
+        | {"deviation": 0.1},
     ]
     mistakes = [told | {"digest": example.digest} for example in (gone, mistaken, withdrawn)]
     left = leave_candidate(
@@ -135,6 +136,7 @@ def test_the_report_shows_what_was_tried_and_which_pictures_were_taken_for_somet
     assert "What was tried" in page
     assert "<b>90.0%</b>" in page
     assert "All 3 that were tried" in page
+    assert "gamma" not in page, "None of it was chosen"
     assert "700 faces that were left out in turn" in page
     assert run.metrics["left_out"]["faces"] == 700
     assert page.count("taken for Sad, 97%") == 1
@@ -144,6 +146,17 @@ def test_the_report_shows_what_was_tried_and_which_pictures_were_taken_for_somet
     version = text(client, reverse("admin:classifier_modelversion_change", args=[run.version.pk]))
     assert "What was tried" in version
     assert f"{page_of(run)}#mistakes" in version
+
+
+def test_faces_that_were_all_read_rightly_leave_room_for_one_that_is_not(
+    label_set: LabelSet, olga: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = leave_candidate(tmp_path / "flawless", left_out=1.0)
+    monkeypatch.setattr(trainer_process, "TRAINER", fake_trainer(left))
+    client = logged_in(olga)
+    client.post(TRAIN, ASKED)
+    page = text(client, page_of(TrainingRun.objects.get()))
+    assert "100.0% were read rightly (95 % interval: 99.5% to 100.0%)" in page
 
 
 def test_a_running_page_comes_again_by_itself_and_can_cancel(
