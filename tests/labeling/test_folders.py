@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tracemalloc
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 from classifier.label_sets import create_label_set
 from classifier.models import LabelSet, User
 from classifier.vision.image import Photograph, decode_photograph, encode_png
+from labeling.importing import import_dataset
 from labeling.jobs import request_job
 from labeling.models import DatasetJob, Example
 from tests.crops import crop
@@ -255,3 +257,32 @@ def test_an_archive_is_held_to_the_same_rules(root: User) -> None:
     job.refresh_from_db()
     assert job.state == DatasetJob.State.REFUSED
     assert "“Happy” and “happy”" in job.report["sentence"]
+
+
+def test_a_large_folder_is_told_of_as_it_is_read_and_never_held(
+    tmp_path: Path, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.importing.ROWS_AT_ONCE", 20)
+    happy = LabelSet.objects.get(slug="expressions")
+    told: list[tuple[str, int, int | None]] = []
+
+    def most_held(count: int) -> int:
+        album = folders(tmp_path / f"album{count}", happy=0)
+        for number in range(count):
+            # What an example is compared by is no part of what is asked here: each is like no other.
+            Image.fromarray(crop(1000 * count + number)).save(album / "happy" / f"{number}.png")
+        told.clear()
+        tracemalloc.start()
+        report = import_dataset(album, happy, progress=lambda *what: told.append(what))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert report.added.total() == count
+        return peak
+
+    most_held(10)  # what is loaded once
+    few, many = most_held(100), most_held(400)
+    # A crop is 37 KB before it is packed, and some 10 KB as PNG.
+    assert (many - few) / 300 < 3_000
+    assert [done for stage, done, total in told if stage == "Reading" and total == 400] == list(range(1, 401))
+    assert [stage for stage, _done, _total in told[400:]][:2] == ["Comparing", "Adding"]
+    assert told[-1] == ("Adding", 400, 400)
