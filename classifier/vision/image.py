@@ -31,6 +31,7 @@ from pillow_heif import HeifImageFile, open_heif
 
 from classifier.vision.jpeg import without_metadata
 from classifier.vision.shrink import Decoded, reduce, resize, to_srgb
+from emotion_site.memory import give_back
 
 Pixels = NDArray[np.uint8]
 ErrorCode = Literal["empty", "not_an_image", "unsupported_format", "damaged", "too_many_pixels", "no_pixels"]
@@ -44,6 +45,8 @@ _DRAFT_SHARE = 0.78
 # Bytes that a decoder may take for each pixel of the limit.
 _BYTES_PER_PIXEL = 2.5
 
+# Before so many pixels are decoded, memory that is free is given back: a worker's most is reached there.
+_LARGE = 4_000_000
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -122,6 +125,8 @@ def decode_photograph(data: bytes, *, max_pixels: int = 50_000_000, long_side: i
     image = _open(data)
     try:
         _check_size(image, data, max_pixels)
+        if image.width * image.height > _LARGE:
+            give_back()
         return _read(image, data, long_side)
     except ImageDecodeError:
         raise
