@@ -65,7 +65,7 @@ class _Lines:
     """A line for each new stage and its end; in between not too many."""
 
     def __init__(self, stream: IO[str]) -> None:
-        self.stream, self.stage, self.written = stream, "", -math.inf
+        self.stream, self.stage, self.said, self.written = stream, "", "", -math.inf
 
     def tell(self, event: Event) -> None:
         if line := event.get("log"):
@@ -77,7 +77,9 @@ class _Lines:
         if stage == self.stage and not ended and time.monotonic() - self.written < SECONDS_BETWEEN_LINES:
             return
         self.stage, self.written = stage, time.monotonic()
-        print(_sentence(event), file=self.stream, flush=True)
+        if (sentence := _sentence(event)) != self.said:
+            self.said = sentence
+            print(sentence, file=self.stream, flush=True)
 
 
 def _sentence(event: Event) -> str:

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
@@ -15,7 +16,7 @@ from classifier.ml import artifact as artifacts
 from classifier.ml.artifact import ArtifactError
 from classifier.models import ModelVersion
 from classifier.registry import install_bundled, promote, register
-from tests.artifacts import tiny_artifact
+from tests.artifacts import artifact_answering, tiny_artifact
 from tests.factories import make_active_model
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +51,23 @@ def test_labels_in_another_order_are_refused_and_nothing_is_stored() -> None:
     labels = ("disgust", "angry", "fear", "happy", "sad", "surprise", "neutral")
     with pytest.raises(ArtifactError, match="in this order"):
         register(*tiny_artifact(labels=labels))
+    assert not ModelVersion.objects.exists()
+    assert not default_storage.exists("artifacts")
+
+
+@pytest.mark.parametrize("broken", ["empty", "truncated", "of another digest", "answers no number"])
+def test_a_broken_artifact_is_refused_and_nothing_is_stored(broken: str) -> None:
+    artifact, card = tiny_artifact()
+    if broken == "answers no number":
+        artifact, card = artifact_answering(np.full(7, np.nan))
+    elif broken == "of another digest":
+        card = card | {"sha256": "0" * 64}
+    else:
+        # A card that was made for what is left of the file.
+        artifact = artifact[: len(artifact) // 2 if broken == "truncated" else 0]
+        card = card | {"sha256": artifacts.sha256(artifact)}
+    with pytest.raises(ArtifactError):
+        register(artifact, card)
     assert not ModelVersion.objects.exists()
     assert not default_storage.exists("artifacts")
 

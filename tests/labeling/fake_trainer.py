@@ -31,7 +31,8 @@ def follow_parent() -> None:
 
 def search(folder: Path) -> None:
     asked = json.loads((folder / "request.json").read_text())
-    say(log=f"asked for {asked['estimator']} from {asked['start']}")
+    say(stage="read", done=0, total=1)
+    say(stage="read", done=1, total=1, log=f"asked for {asked['estimator']} from {asked['start']}")
     print("a library’s own words", flush=True)
     say(stage="search", done=1, total=2, score=0.5)
     say(stage="search", done=2, total=2, score=0.6)

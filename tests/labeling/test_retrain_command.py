@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from classifier.models import ModelVersion
-from labeling import retraining, trainer_process
+from labeling import retraining, trainer_process, training_console
 from labeling.management.commands.retrain import EXIT_CODES
 from labeling.models import TrainingRun
 from labeling.training_console import training_bar
@@ -126,6 +126,21 @@ def test_on_a_terminal_it_draws_a_bar_with_the_stage_its_cell_the_score_and_the_
     for words in ("Reading the examples", "Searching the grid", "3/12", "cells, score 0.610", "-:--:--"):
         assert words in drawn, words
     assert "[bold] is nothing" in drawn
+
+
+def test_a_line_that_says_nothing_new_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_console, "SECONDS_BETWEEN_LINES", 0.0)
+    told = io.StringIO()
+    with training_bar(told) as tell:
+        for done in (0, 1):
+            tell({"stage": "read", "done": done, "total": 1})
+        for done in (1, 2, 2):
+            tell({"stage": "search", "done": done, "total": 2})
+    assert told.getvalue().splitlines() == [
+        "Reading the examples",
+        "Searching the grid: 1 of 2 cells",
+        "Searching the grid: 2 of 2 cells",
+    ]
 
 
 def test_a_database_that_breaks_off_and_is_there_again_is_said_plainly(

@@ -228,6 +228,16 @@ def test_the_same_seed_and_dataset_give_the_same_answers(examples: Path, tmp_pat
     np.testing.assert_array_equal(*told)
 
 
+def test_so_they_do_to_a_network_whatever_was_trained_in_between(
+    network: Path, examples: Path, tmp_path: Path
+) -> None:
+    ask(tmp_path, examples, estimator="cnn", epochs=2)
+    trainer.run(tmp_path, tell=Listener())
+    answers = [np.load(folder / "test.npz")["candidate"] for folder in (network.parent, tmp_path)]
+    np.testing.assert_array_equal(answers[0].argmax(axis=1), answers[1].argmax(axis=1))
+    np.testing.assert_allclose(*answers, atol=1e-3)
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "classifier.ml.trainer", str(folder)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
