@@ -142,10 +142,11 @@ def encode_jpeg(pixels: Pixels, *, quality: int = 90) -> bytes:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """PNG without any metadata, from uint8 (H, W, 3) RGB."""
+    """PNG without any metadata, from uint8 (H, W, 3) RGB, or (H, W) gray, which stays gray."""
     # Level 6, the usual one, takes three times as long for 5 % fewer bytes.
     level = (cv2.IMWRITE_PNG_COMPRESSION, 1)
-    return cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), level)[1].tobytes()
+    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", ordered, level)[1].tobytes()
 
 
 def make_thumbnail(pixels: Pixels, *, long_side: int = 360) -> bytes:
