@@ -34,7 +34,7 @@ def run_as_json(run: TrainingRun) -> dict[str, Any]:
     }
 
 
-def refusal_as_json(outcome: str, message: str, *, run: int | None = None) -> dict[str, Any]:
+def refusal_as_json(outcome: str, message: str, *, run: TrainingRun | None = None) -> dict[str, Any]:
     """Of a run that was not begun, or whose row can't be read: the same keys, with nothing in them."""
     empty: dict[str, Any] = {
         "version": None,
@@ -43,7 +43,7 @@ def refusal_as_json(outcome: str, message: str, *, run: int | None = None) -> di
         "cross_validation": [],
         "gate": {},
     }
-    return {"outcome": outcome, "message": message, "run": run, **empty}
+    return {"outcome": outcome, "message": message, "run": run.pk if run else None, **empty}
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:

@@ -54,10 +54,11 @@ def cluster() -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def work(cluster: LocalCluster) -> Iterator[Work]:
-    work = Work()
-    cluster.scheduler.add_plugin(work, name="work")
+    work, scheduler = Work(), cluster.scheduler
+    assert scheduler
+    scheduler.add_plugin(work, name="work")
     yield work
-    cluster.scheduler.remove_plugin("work")
+    scheduler.remove_plugin("work")
 
 
 @pytest.fixture
@@ -74,7 +75,8 @@ def dataset(settings: Settings) -> ModelVersion:
 def retrain(*arguments: str) -> dict[str, Any]:
     told = io.StringIO()
     call_command("retrain", "--estimator", "svm", "--json", *arguments, stdout=told)
-    return json.loads(told.getvalue())  # type: ignore[no-any-return]
+    said: dict[str, Any] = json.loads(told.getvalue())
+    return said
 
 
 @pytest.mark.parametrize("examples", ["few", "many"])

@@ -108,7 +108,7 @@ class Command(BaseCommand):
 
     def _refuse(self, outcome: str, message: str, code: int, options: dict[str, Any]) -> None:
         if options["json"]:
-            self.stdout.write(_json(refusal_as_json(outcome, message, run=self.run and self.run.pk)))
+            self.stdout.write(_json(refusal_as_json(outcome, message, run=self.run)))
         raise CommandError(message, returncode=code)
 
 

@@ -233,9 +233,9 @@ def test_so_they_do_to_a_network_whatever_was_trained_in_between(
 ) -> None:
     ask(tmp_path, examples, estimator="cnn", epochs=2)
     trainer.run(tmp_path, tell=Listener())
-    answers = [np.load(folder / "test.npz")["candidate"] for folder in (network.parent, tmp_path)]
-    np.testing.assert_array_equal(answers[0].argmax(axis=1), answers[1].argmax(axis=1))
-    np.testing.assert_allclose(*answers, atol=1e-3)
+    first, again = (np.load(folder / "test.npz")["candidate"] for folder in (network.parent, tmp_path))
+    np.testing.assert_array_equal(first.argmax(axis=1), again.argmax(axis=1))
+    np.testing.assert_allclose(first, again, atol=1e-3)
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
