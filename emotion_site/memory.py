@@ -10,7 +10,7 @@ import ctypes
 MALLOC = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "4000000",
-    "MALLOC_TRIM_THRESHOLD_": "8000000",
+    "MALLOC_TRIM_THRESHOLD_": "16000000",
 }
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
