@@ -44,9 +44,10 @@ def tasks_in_the_database(settings: Settings) -> None:
 
 @pytest.fixture(autouse=True)
 def weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A bundle whose model is small."""
+    """A bundle whose models are small."""
     folder = tmp_path / "weights"
     artifacts.write(folder, "expressions-cnn", *tiny_artifact())
+    artifacts.write(folder, "expressions-svm", *tiny_artifact(favourite="sad"))
     monkeypatch.setattr(install_models, "BUNDLED", folder)
     return folder
 
@@ -120,7 +121,7 @@ def test_after_it_the_site_has_one_active_model() -> None:
 
 
 @pytest.mark.parametrize("command", ["prepare_site", "install_models"])
-@pytest.mark.parametrize("name", ["expressions-cnn.onnx", "expressions-cnn.json"])
+@pytest.mark.parametrize("name", install_models.FILES)
 def test_without_the_bundled_model_it_says_which_file_is_missing(
     weights: Path, settings: Settings, command: str, name: str
 ) -> None:
@@ -129,7 +130,8 @@ def test_without_the_bundled_model_it_says_which_file_is_missing(
         call_command(command, stdout=StringIO())
     assert str(caught.value).startswith(f"{weights / name} is missing")
     assert "whole repository anew" in str(caught.value)
-    assert "there, as expressions-cnn.onnx and expressions-cnn.json." in str(caught.value)
+    model = Path(name).stem
+    assert f"there, as {model}.onnx and {model}.json." in str(caught.value)
     assert not Path(settings.STATIC_ROOT).exists()
     assert not ModelVersion.objects.exists()
 

@@ -163,3 +163,10 @@ def test_bundled_models_are_installed_once_and_never_unseat_the_active_one(tmp_p
 def test_on_a_new_site_the_bundled_model_becomes_active() -> None:
     installed = install_bundled()
     assert [version.estimator for version in installed if version.active] == ["cnn"]
+
+
+def test_both_bundled_families_are_installed_with_the_same_labels() -> None:
+    network, machine = install_bundled()
+    assert (network.estimator, machine.estimator) == ("cnn", "svm")
+    assert network.card["labels"] == machine.card["labels"]
+    assert not machine.active

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from classifier.ml.artifact import ArtifactError
 from classifier.registry import BUNDLED, install_bundled
 
-FILES = ("expressions-cnn.onnx", "expressions-cnn.json")
+FAMILIES = ("cnn", "svm")
+FILES = tuple(f"expressions-{family}.{ending}" for family in FAMILIES for ending in ("onnx", "json"))
 
 
 class Command(BaseCommand):
@@ -26,11 +28,13 @@ class Command(BaseCommand):
 
 
 def check_bundle() -> None:
-    """Raises CommandError where the checkout lacks the model that comes with the code."""
+    """Raises CommandError where the checkout lacks a model that comes with the code."""
     for name in FILES:
         if not (BUNDLED / name).is_file():
+            model = Path(name).stem
+            family = model.removeprefix("expressions-")
             raise CommandError(
-                f"{BUNDLED / name} is missing: the site's model comes with the code, in two files. Take the "
-                "whole repository anew, or train a model (README.md, Training) and copy its cnn.onnx and "
-                f"cnn.json there, as {' and '.join(FILES)}."
+                f"{BUNDLED / name} is missing: the site's models come with the code, in two files each. Take "
+                f"the whole repository anew, or train this one (README.md, Training) and copy its "
+                f"{family}.onnx and {family}.json there, as {model}.onnx and {model}.json."
             )
