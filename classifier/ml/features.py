@@ -57,7 +57,10 @@ def dense_descriptors(face: NDArray[np.uint8]) -> NDArray[np.float32]:
     After Lowe, "Distinctive Image Features", IJCV 2004, upright and dense; the sizes in the order of
     DESCRIPTORS, each from left to right and from top to bottom.
     """
-    maps = orientation_maps(face)
+    return _dense_descriptors(orientation_maps(face))
+
+
+def _dense_descriptors(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([_descriptors(maps, cell, step) for cell, step in DESCRIPTORS.items()])
 
 
@@ -168,6 +171,32 @@ def extract(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float3
     if unknown := [name for name in names if name not in FEATURES]:
         raise ValueError(f"There are no features {', '.join(unknown)}; choose from {', '.join(FEATURES)}")
     return np.concatenate([FEATURES[name](faces) for name in names], axis=1)
+
+
+def extract_both_sides(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float32]:
+    """(N, 48, 48) uint8 to (N, 2 · D) float32: `extract` of the faces, then of their mirror images.
+
+    What needs orientations has them once: mirrored, a gradient of angle a has angle 180° - a.
+    """
+    sides = np.stack([faces, faces[:, :, ::-1]], axis=1).reshape(-1, SIDE, SIDE)
+    maps = [both for face in faces for both in _both_maps(face)] if _OF_MAPS.keys() & set(names) else []
+    parts = [
+        np.stack([_OF_MAPS[name](each) for each in maps]) if name in _OF_MAPS else extract(sides, [name])
+        for name in names
+    ]
+    return np.concatenate(parts, axis=1).reshape(len(faces), -1)
+
+
+def _both_maps(face: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    maps = orientation_maps(face)
+    turned = (ORIENTATIONS // 2 - np.arange(ORIENTATIONS)) % ORIENTATIONS
+    return maps, np.ascontiguousarray(maps[:, ::-1, turned])
+
+
+_OF_MAPS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "descriptors": lambda maps: _dense_descriptors(maps).ravel(),
+    "hog": lambda maps: histograms(maps, HOG_CELLS),
+}
 
 
 def width(name: str) -> int:

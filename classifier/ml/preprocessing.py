@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import crop_features
-from .features import FEATURES, SIDE, extract, standardized
+from .features import FEATURES, SIDE, extract, extract_both_sides, standardized
 
 Crops = Sequence[NDArray[np.uint8]] | NDArray[Any]
 
@@ -91,5 +91,4 @@ class Preprocessing:
         gray = self.gray(crops)
         if not self.features:
             return self.standardize(gray)
-        sides = [gray, gray[:, :, ::-1]] if self.mirrored else [gray]
-        return np.concatenate([extract(side, self.features) for side in sides], axis=1)
+        return (extract_both_sides if self.mirrored else extract)(gray, self.features)
