@@ -166,6 +166,8 @@ def _check_words(asked: Asked) -> None:
             )
     if asked.epochs is not None and not 1 <= asked.epochs <= MOST_EPOCHS:
         raise RunRefusedError(f"Epochs are 1 to {MOST_EPOCHS}; {asked.epochs} is none of these.")
+    if asked.epochs is not None and asked.estimator not in (Estimator.CNN, Estimator.AUTO):
+        raise RunRefusedError("Epochs (--epochs) are of a CNN; other estimators have none.")
     if not 0 <= asked.seed < 2**32:
         raise RunRefusedError(f"A seed is a whole number from 0 to {2**32 - 1}; {asked.seed} is none.")
     if asked.dask:

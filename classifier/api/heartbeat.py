@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from .models import Heartbeat
@@ -29,7 +29,7 @@ def keep_beating(stop: threading.Event) -> None:
     while True:
         try:
             beat()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("The worker's sign of life was not written: %s", error)
         finally:
             connection.close()

@@ -56,6 +56,7 @@ def refused(*arguments: str) -> CommandError:
             "There is no active CNN to go on from (--from-active): the active",
         ),
         (["--estimator", "cnn", "--epochs", "0"], "Epochs are 1 to 1000"),
+        (["--estimator", "svm", "--epochs", "5"], "are of a CNN"),
         (["--estimator", "svm", "--seed", "-1"], "A seed is a whole number"),
         (["--estimator", "svm", "--dask", "10.0.0.1:8786"], "begins with tcp://"),
         (["--estimator", "svm", "--dask", "tcp://"], "No Dask scheduler answers at tcp://"),

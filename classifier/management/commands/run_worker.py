@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error
 from django_tasks_db.management.commands import db_worker
 
 from classifier import handover
@@ -34,5 +34,5 @@ def _clear_up() -> None:
     try:
         handover.tell_worker_started()
         resume_rescoring()
-    except DatabaseError as error:
+    except Error as error:
         logger.warning("What the last worker left was not cleared up: %s", error)
