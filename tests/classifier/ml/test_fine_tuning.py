@@ -47,7 +47,7 @@ def network(faces: FaceSet) -> Network:
         estimator="cnn",
         preprocessing=Preprocessing(),
         held=faces.take(np.arange(100)),
-        temperature=1.0,
+        calibration={"temperature": 1.0},
     )
     return artifact, card | {"input": {"shape": [None, 48, 48, 1], "dtype": "float32"}}
 
