@@ -166,7 +166,7 @@ def test_neither_ids_nor_the_order_of_adding_nor_how_crops_are_packed_matter(
     call_command("import_dataset", fer_file(tmp_path / "f.csv.xz", rows), votes=votes, stdout=io.StringIO())
 
     for example in Example.objects.all():
-        packed = cv2.imencode(".png", decode(bytes(example.crop)), [cv2.IMWRITE_PNG_COMPRESSION, 1])[
+        packed = cv2.imencode(".png", decode(bytes(example.crop)), [cv2.IMWRITE_PNG_COMPRESSION, 9])[
             1
         ].tobytes()
         assert packed != bytes(example.crop)
