@@ -143,7 +143,7 @@ def test_a_line_that_says_nothing_new_is_not_told_again(monkeypatch: pytest.Monk
     ]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_database_that_breaks_off_and_is_there_again_is_said_plainly(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
