@@ -143,7 +143,7 @@ def encode_jpeg(pixels: Pixels, *, quality: int = 90) -> bytes:
 
 def encode_png(pixels: Pixels) -> bytes:
     """PNG without any metadata, from uint8 (H, W, 3) RGB, or (H, W) gray, which stays gray."""
-    # Level 6, the usual one, takes three times as long for 5 % fewer bytes.
+    # The quickest level: crops are small, and each is packed while somebody waits.
     level = (cv2.IMWRITE_PNG_COMPRESSION, 1)
     ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".png", ordered, level)[1].tobytes()
