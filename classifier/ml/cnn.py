@@ -17,6 +17,7 @@ from .preprocessing import Preprocessing
 NETWORKS: dict[str, tuple[tuple[int, int], ...]] = {
     "tiny": ((8, 0), (16, 0), (32, 0)),
     "small": ((32, 0), (32, 1), (64, 1), (128, 1), (256, 0)),
+    "medium": ((32, 0), (32, 1), (64, 2), (128, 2), (256, 1)),
 }
 
 
@@ -45,7 +46,27 @@ def build_network(name: str, *, side: int, classes: int, dropout: float = 0.3) -
 
 def _convolve(x: Any, channels: int, *, gamma: str = "ones") -> Any:
     x = layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    return layers.BatchNormalization(momentum=0.98, gamma_initializer=gamma)(x)
+    return BatchNormalization(momentum=0.98, gamma_initializer=gamma)(x)
+
+
+@keras.saving.register_keras_serializable("classifier")
+class BatchNormalization(layers.BatchNormalization):
+    """Keras's, which TensorFlow computes in one piece while it trains: that halves the time of a step.
+
+    Keras itself takes it apart, and turns bfloat16 into float32 on the way.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if not training or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        normalized, mean, variance, *_ = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+        )
+        for kept, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            kept.assign(self.momentum * kept + (1 - self.momentum) * seen)
+        return normalized
 
 
 def _excite(x: Any, channels: int) -> Any:

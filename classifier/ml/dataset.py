@@ -207,12 +207,19 @@ def hold_out(faces: FaceSet, *, share: float) -> tuple[FaceSet, FaceSet]:
     return faces.take(~held), faces.take(held)
 
 
-def targets(faces: FaceSet, *, votes_share: float) -> NDArray[np.float32]:
-    """(N, K) float32 rows that sum to 1: the official label, mixed with FER+'s votes where there are any."""
+def targets(
+    faces: FaceSet, *, votes_share: float, taught: NDArray[np.float32] | None = None, taught_share: float = 0
+) -> NDArray[np.float32]:
+    """(N, K) float32 rows that sum to 1: the official label, mixed with FER+'s votes where there are any.
+
+    taught: (N, K) what a teacher answers for the faces, which then counts for `taught_share`. Hinton et al.,
+    "Distilling the Knowledge in a Neural Network", 2015.
+    """
     official = np.eye(len(faces.names), dtype=np.float32)[faces.labels]
     counts = faces.votes.sum(axis=1, keepdims=True)
     voted = np.divide(faces.votes, counts, out=official.copy(), where=counts > 0)
-    return (1 - votes_share) * official + votes_share * voted
+    rows = (1 - votes_share) * official + votes_share * voted
+    return rows if taught is None else (1 - taught_share) * rows + taught_share * taught
 
 
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:

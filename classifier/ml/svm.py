@@ -31,6 +31,7 @@ from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
 from .realign import realigned
 from .search import family_of, search
+from .teacher import TAUGHT_SHARE, load_teacher
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Recipe:
     centres: int = 12_500
     copies: int = 3
     votes_share: float = 0.0
+    taught_share: float = 0.0
     held_out: float = 0.08
     words: int = 256
     seed: int = 0
@@ -51,10 +53,20 @@ class Recipe:
 QUICK = Recipe(searched=600, folds=2, centres=1500, copies=0, words=32)
 
 
-def fit(pipeline: Pipeline, faces: FaceSet, *, recipe: Recipe, tell: Tell = silent) -> Pipeline:
-    """Fit on all faces and, for each, `copies` that are moved a little; the embedding on the faces alone."""
+def fit(
+    pipeline: Pipeline,
+    faces: FaceSet,
+    *,
+    recipe: Recipe,
+    taught: NDArray[np.float32] | None = None,
+    tell: Tell = silent,
+) -> Pipeline:
+    """Fit on all faces and, for each, `copies` that are moved a little; the embedding on the faces alone.
+
+    taught: (N, K) what a teacher answers for the faces. Only a kernel machine can learn from it.
+    """
     rng = np.random.default_rng(recipe.seed)
-    shares = targets(faces, votes_share=recipe.votes_share)
+    shares = targets(faces, votes_share=recipe.votes_share, taught=taught, taught_share=recipe.taught_share)
     embedding, classifier = pipeline["embedding"], pipeline["classifier"]
     images = faces.images.reshape(len(faces), -1)
     steps = recipe.copies + 3
@@ -112,7 +124,15 @@ def build_artifact(pipeline: Pipeline, held: FaceSet, *, label_set: str) -> tupl
     return artifact, card
 
 
-def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe, tell: Tell = silent) -> Path:
+def train(
+    *,
+    data: Path,
+    votes: Path | None,
+    output: Path,
+    recipe: Recipe,
+    teacher: Path | None = None,
+    tell: Tell = silent,
+) -> Path:
     """The whole way from the CSV to an artifact in `output`, named after what won. Returns its path."""
     began = time.monotonic()
     splits = read_fer2013(data, votes=votes)
@@ -128,12 +148,14 @@ def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe, tell:
         seed=recipe.seed,
         tell=tell,
     )
-    fit(pipeline, training, recipe=recipe, tell=tell)
+    taught = load_teacher(teacher, training.names).predict(training.images) if teacher else None
+    fit(pipeline, training, recipe=recipe, taught=taught, tell=tell)
     artifact, card = build_artifact(pipeline, held, label_set="expressions")
     card |= provenance(of_fer2013(cut, voted=votes is not None))
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "cross_validation": table,
+        "teacher": artifacts.sha256(teacher.read_bytes()) if teacher else None,
         "seconds_of_last_run": round(time.monotonic() - began),
     }
     return artifacts.write(output, card["estimator"], artifact, card)
@@ -148,13 +170,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, plain or .xz")
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, same rows in the same order")
     parser.add_argument("--output", type=Path, required=True, help="folder of the result")
+    parser.add_argument("--teacher", type=Path, help="an artifact (.onnx) whose answers it learns from, too")
     parser.add_argument("--quick", action="store_true", help="few faces and words: three minutes, to try it")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     options = parser.parse_args(arguments)
-    recipe = replace(QUICK if options.quick else Recipe(), seed=options.seed)
+    taught_share = TAUGHT_SHARE if options.teacher else 0.0
+    recipe = replace(QUICK if options.quick else Recipe(), taught_share=taught_share, seed=options.seed)
     try:
         path = train(
-            data=options.data, votes=options.votes, output=options.output, recipe=recipe, tell=printed
+            data=options.data,
+            votes=options.votes,
+            output=options.output,
+            recipe=recipe,
+            teacher=options.teacher,
+            tell=printed,
         )
     except (OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")

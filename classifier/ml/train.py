@@ -8,6 +8,7 @@ A run that was stopped goes on from its last epoch when the same command is give
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -20,16 +21,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from . import artifact as artifacts
-from .cnn import AugmentedBatches, build_network
-from .dataset import FaceSet, hold_out, read_fer2013, targets, without_duplicates_of
+from .cnn import NETWORKS, AugmentedBatches, build_network
+from .dataset import FaceSet, hold_out, join, read_fer2013, targets, without_duplicates_of
 from .export import export_onnx, serving_graph
 from .fine_tuning import calibrated, with_moment
 from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
 from .realign import realigned
+from .teacher import TAUGHT_SHARE, load_teacher
 
 # From so many faces the ranges of the activations are read.
 TYPICAL_FACES = 512
@@ -49,8 +52,8 @@ def fastest_precision() -> str:
 class Recipe:
     """Everything that decides the outcome, beside the data. It goes into the model card."""
 
-    network: str = "small"
-    epochs: int = 110
+    network: str = "medium"
+    epochs: int = 48
     batch: int = 128
     learning_rate: float = 0.1
     # Keras takes it from the weights beside the momentum, not through it: ten times what PyTorch calls so.
@@ -58,12 +61,15 @@ class Recipe:
     dropout: float = 0.3
     mixup: float = 0.2
     votes_share: float = 0.4
+    taught_share: float = 0.0
+    # Each epoch shows every face as it was cut, and aligned as those of photographs are.
+    both_ways: bool = True
     held_out: float = 0.06
     precision: str = field(default_factory=fastest_precision)
     seed: int = 0
 
 
-QUICK = Recipe(network="tiny", epochs=6, dropout=0.0, mixup=0.0, precision="float32")
+QUICK = Recipe(network="tiny", epochs=6, dropout=0.0, mixup=0.0, both_ways=False, precision="float32")
 
 
 def fit_network(
@@ -73,15 +79,24 @@ def fit_network(
     recipe: Recipe,
     preprocessing: Preprocessing,
     folder: Path,
+    taught: NDArray[np.float32] | None = None,
     tell: Tell = silent,
 ) -> keras.Model:
-    """Train, or go on, by SGD with a warmed-up cosine schedule (Loshchilov & Hutter, "SGDR", ICLR 2017)."""
+    """Train, or go on, by SGD with a warmed-up cosine schedule (Loshchilov & Hutter, "SGDR", ICLR 2017).
+
+    taught: (N, K) what a teacher answers for the faces of `training`.
+    """
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     checkpoint = folder / "checkpoint.keras"
     state = folder / "checkpoint.json"
     # What the run must have in common with the one that it goes on from.
-    run = {"recipe": asdict(recipe), "training": training.digest(), "held_out": held.digest()}
+    run = {
+        "recipe": asdict(recipe),
+        "training": training.digest(),
+        "held_out": held.digest(),
+        "taught": None if taught is None else hashlib.sha256(taught.tobytes()).hexdigest(),
+    }
     done = 0
     if state.exists():
         seen = json.loads(state.read_text())
@@ -96,7 +111,12 @@ def fit_network(
         network.fit(
             AugmentedBatches(
                 training.images,
-                targets(training, votes_share=recipe.votes_share),
+                targets(
+                    training,
+                    votes_share=recipe.votes_share,
+                    taught=taught,
+                    taught_share=recipe.taught_share,
+                ),
                 preprocessing=preprocessing,
                 batch=recipe.batch,
                 seed=recipe.seed,
@@ -201,29 +221,53 @@ def _in_float32(network: keras.Model, *, recipe: Recipe, preprocessing: Preproce
     return trunk
 
 
-def train(*, data: Path, votes: Path | None, output: Path, recipe: Recipe, tell: Tell = silent) -> Path:
+def train(
+    *,
+    data: Path,
+    votes: Path | None,
+    output: Path,
+    recipe: Recipe,
+    teacher: Path | None = None,
+    tell: Tell = silent,
+) -> Path:
     """The whole way from the CSV to `cnn.onnx` and `cnn.json` in `output`. Returns the artifact's path."""
     began = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     splits = read_fer2013(data, votes=votes)
     test = splits["PublicTest"]
-    training, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
-    # It will meet aligned faces alone. To learn from those as well made it no better: they vary less.
+    cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
+    # It will meet aligned faces alone.
     held, test = realigned(held), realigned(test)
+    training = join([cut, realigned(cut)]) if recipe.both_ways else cut
     preprocessing = Preprocessing()
     network = fit_network(
-        training, held, recipe=recipe, preprocessing=preprocessing, folder=output, tell=tell
+        training,
+        held,
+        recipe=recipe,
+        preprocessing=preprocessing,
+        folder=output,
+        taught=_taught_by(teacher, training, recipe=recipe) if teacher else None,
+        tell=tell,
     )
     artifact, card = build_artifact(
         network, training, held, label_set="expressions", recipe=recipe, preprocessing=preprocessing
     )
-    card |= provenance(of_fer2013(training, voted=votes is not None))
+    card |= provenance(of_fer2013(cut, voted=votes is not None))
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
+        "teacher": artifacts.sha256(teacher.read_bytes()) if teacher else None,
         "seconds_of_last_run": round(time.monotonic() - began),
         "backend": keras.backend.backend(),
     }
     return artifacts.write(output, "cnn", artifact, card)
+
+
+def _taught_by(teacher: Path, training: FaceSet, *, recipe: Recipe) -> NDArray[np.float32]:
+    """(N, K): of a face that is there both ways, the mean of what the teacher answers for either."""
+    answers = load_teacher(teacher, training.names).predict(training.images)
+    ways = 2 if recipe.both_ways else 1
+    mean = answers.reshape(ways, -1, answers.shape[1]).mean(axis=0)
+    return np.tile(mean, (ways, 1))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -231,20 +275,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, plain or .xz")
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, same rows in the same order")
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoints and of the result")
+    parser.add_argument("--teacher", type=Path, help="an artifact (.onnx) whose answers it learns from, too")
+    parser.add_argument("--network", choices=NETWORKS)
     parser.add_argument("--quick", action="store_true", help="a tiny network: three minutes, to try it")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     options = parser.parse_args(arguments)
     given = {
-        name: getattr(options, name) for name in ("epochs", "seed") if getattr(options, name) is not None
+        name: value for name in ("network", "epochs", "seed") if (value := getattr(options, name)) is not None
     }
-    recipe = replace(QUICK if options.quick else Recipe(), **given)
+    taught_share = TAUGHT_SHARE if options.teacher else 0.0
+    recipe = replace(QUICK if options.quick else Recipe(), taught_share=taught_share, **given)
     try:
         path = train(
             data=options.data,
             votes=options.votes,
             output=options.output,
             recipe=recipe,
+            teacher=options.teacher,
             tell=printed,
         )
     except (OSError, ValueError) as error:

@@ -149,6 +149,23 @@ def test_a_kernel_machine_learns_shares_as_well_as_classes() -> None:
     np.testing.assert_allclose(of_shares.decision_function(X), of_classes.decision_function(X), atol=1e-5)
 
 
+def test_a_kernel_machine_learns_from_a_teacher_what_the_labels_do_not_say(faces: FaceSet) -> None:
+    wrong = replace(faces, labels=(faces.labels + 1) % 7)
+    taught = np.eye(7, dtype=np.float32)[faces.labels]
+    pipeline = Pipeline([("embedding", SMALL), ("classifier", KernelMachine(centres=200))])
+    svm.fit(pipeline, wrong, recipe=replace(RECIPE, taught_share=0.9), taught=taught)
+    told = svm.scores(pipeline, faces.images).argmax(axis=1)
+    assert (told == faces.labels).mean() > 0.9
+
+
+def test_the_command_learns_from_its_teacher(trained: Path, fer_file: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, taught_share=0.5)
+    student = svm.train(data=fer_file, votes=None, output=tmp_path, recipe=recipe, teacher=trained)
+    (_, card), (_, of_teacher) = artifacts.read(student), artifacts.read(trained)
+    assert card["training"]["teacher"] == of_teacher["sha256"]
+    assert card["metrics"]["FER2013 PublicTest"]["accuracy"] > 0.35
+
+
 def test_fewer_centres_than_faces_cost_little() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 3)).astype(np.float32)

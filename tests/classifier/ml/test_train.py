@@ -113,6 +113,55 @@ def test_a_run_on_other_data_is_not_gone_on_with(trained: Path, fer_file: Path, 
     assert artifacts.read(trained)[1] == card
 
 
+@pytest.fixture(scope="module")
+def mislabelled(fer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of faces, every one of them that is for training under the label after its own."""
+    header, *rows = fer_file.read_text().splitlines()
+    wrong = [
+        f"{(int(label) + 1) % 7},{rest}" if rest.endswith("Training") else f"{label},{rest}"
+        for label, rest in (row.split(",", 1) for row in rows)
+    ]
+    path = tmp_path_factory.mktemp("mislabelled") / "fer2013.csv"
+    path.write_text("\n".join([header, *wrong]) + "\n")
+    return path
+
+
+def test_a_network_learns_from_a_teacher_what_the_labels_do_not_say(
+    trained: Path, mislabelled: Path, tmp_path: Path
+) -> None:
+    recipe = replace(QUICK, taught_share=1.0, both_ways=True)
+    student = train.train(data=mislabelled, votes=None, output=tmp_path, recipe=recipe, teacher=trained)
+    _, card = artifacts.read(student)
+    assert card["metrics"]["FER2013 PublicTest"]["accuracy"] > 0.35, "the labels alone would give none"
+    assert card["training"]["teacher"] == artifacts.read(trained)[1]["sha256"]
+    with pytest.raises(ValueError, match="other data"):
+        train.train(data=mislabelled, votes=None, output=tmp_path, recipe=recipe)
+
+
+def test_a_teacher_must_tell_the_same_labels(trained: Path, fer_file: Path, tmp_path: Path) -> None:
+    graph, card = artifacts.read(trained)
+    names = list(reversed(card["labels"]))
+    artifact = artifacts.with_labels(graph, names)
+    other = artifacts.write(
+        tmp_path, "other", artifact, card | {"labels": names, "sha256": artifacts.sha256(artifact)}
+    )
+    with pytest.raises(ValueError, match="tells neutral, surprise"):
+        train.train(data=fer_file, votes=None, output=tmp_path / "run", recipe=QUICK, teacher=other)
+
+
+def test_batches_are_normalized_as_keras_does() -> None:
+    import keras
+
+    batch = np.random.default_rng(0).normal(3, 2, (16, 5, 5, 4)).astype(np.float32)
+    ours, theirs = cnn.BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)
+    for training in (True, False):
+        np.testing.assert_allclose(
+            ours(batch, training=training), theirs(batch, training=training), atol=1e-2
+        )
+    for kept, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(kept, expected, rtol=1e-2)
+
+
 def test_an_unknown_network_is_named_with_those_that_exist() -> None:
     with pytest.raises(ValueError, match="tiny, small"):
         cnn.build_network("huge", side=48, classes=7)
