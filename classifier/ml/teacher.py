@@ -12,7 +12,6 @@ from pathlib import Path
 from . import artifact as artifacts
 from .runtime import Classifier
 
-
 # Of what is learned from, where there is a teacher; the rest is the labels'.
 TAUGHT_SHARE = 0.5
 
