@@ -16,6 +16,10 @@ ROWS_AT_ONCE = 1024
 METRIC_EXAMPLES, METRIC_CENTRES = 20_000, 6000
 # Of the mean squared gradient: all of it fits the examples too closely, none of it is the plain distance.
 METRIC_POWER = 0.125
+# How far from 0 an estimated share is as good as none. In cross-validation on held out faces of FER2013, half
+# of it, and twice, give a larger log-loss, and scores as they are a still larger one.
+SOFTNESS = 0.1
+LEAST = 1e-6
 
 
 class KernelMachine(ClassifierMixin, BaseEstimator):
@@ -99,6 +103,14 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
         """(N, K) float32; the largest is the answer."""
         parts = [kernel @ self.coef_ for _start, kernel in self._kernels(X @ self.metric_)]
         return np.concatenate(parts) + self.intercept_.astype(np.float32)
+
+    def log_shares(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, K) float32: logarithms, for a softmax, of the shares that `decision_function` estimates.
+
+        Those are of any sign, so that each is put through a softplus before.
+        """
+        soft = np.logaddexp(0, self.decision_function(X) / np.float32(SOFTNESS))
+        return np.log(np.maximum(soft, LEAST))
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[Any]:
         answers: NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]

@@ -14,7 +14,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.pipeline import Pipeline
 
 from .embedding import OPSET, Graph
-from .kernel_machine import KernelMachine
+from .kernel_machine import LEAST, SOFTNESS, KernelMachine
 from .support_vectors import SupportVectorMachine
 
 # Matrices of so many numbers are stored, and multiplied by, in 8 bits.
@@ -78,7 +78,7 @@ def _linear_graph(machine: SupportVectorMachine) -> bytes:
 
 
 def _kernel_graph(machine: KernelMachine | SupportVectorMachine) -> bytes:
-    """From `embedding` to `scores`: `decision_function`."""
+    """From `embedding` to `scores`: `decision_function`, of a `KernelMachine` `log_shares`."""
     graph = Graph("kernel")
     centres, rows = machine.centres_, "embedding"
     if isinstance(machine, KernelMachine):
@@ -91,7 +91,11 @@ def _kernel_graph(machine: KernelMachine | SupportVectorMachine) -> bytes:
     near = graph.add("Neg", graph.add("Mul", graph.add("Relu", squared), gamma))
     # No MatMul, which may be put into 8 bits: these weights cancel each other.
     weights = [graph.constant(machine.coef_), graph.constant(machine.intercept_)]
-    graph.nodes.append(helper.make_node("Gemm", [graph.add("Exp", near), *weights], ["scores"]))
+    scores = graph.add("Gemm", graph.add("Exp", near), *weights)
+    if isinstance(machine, KernelMachine):
+        soft = graph.add("Softplus", graph.add("Div", scores, graph.constant(np.float32(SOFTNESS))))
+        scores = graph.add("Log", graph.add("Max", soft, graph.constant(np.float32(LEAST))))
+    graph.nodes.append(helper.make_node("Identity", [scores], ["scores"]))
     return graph.to_bytes(given=("embedding", centres.shape[1]), told=("scores", len(machine.classes_)))
 
 

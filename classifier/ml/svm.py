@@ -93,7 +93,7 @@ def scores(pipeline: Pipeline, images: NDArray[np.uint8]) -> NDArray[np.float32]
     """(N, 48, 48) to (N, K): what, divided by a temperature, softmax turns into probabilities."""
     X = images.reshape(len(images), -1)
     if isinstance(pipeline["classifier"], KernelMachine):
-        return np.asarray(pipeline.decision_function(X), np.float32)
+        return np.asarray(pipeline["classifier"].log_shares(pipeline[:-1].transform(X)), np.float32)
     return np.log(np.maximum(pipeline.predict_proba(X), 1e-6)).astype(np.float32)
 
 
@@ -138,6 +138,7 @@ def train(
     splits = read_fer2013(data, votes=votes)
     test = splits["PublicTest"]
     cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
+    held = without_duplicates_of(held, cut)
     training, held, test = realigned(cut), realigned(held), realigned(test)
     pipeline, table = search(
         training,

@@ -236,8 +236,8 @@ def train(
     splits = read_fer2013(data, votes=votes)
     test = splits["PublicTest"]
     cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
-    # It will meet aligned faces alone.
-    held, test = realigned(held), realigned(test)
+    # It will meet aligned faces alone, and new ones.
+    held, test = realigned(without_duplicates_of(held, cut)), realigned(test)
     training = join([cut, realigned(cut)]) if recipe.both_ways else cut
     preprocessing = Preprocessing()
     network = fit_network(
