@@ -237,7 +237,7 @@ class _FromScratch:
         from .train import Recipe
 
         self.request, self.folder = request, folder
-        recipe = Recipe(both_ways=False, seed=request.seed)
+        recipe = Recipe(seed=request.seed)
         self.recipe = replace(recipe, epochs=request.epochs or recipe.epochs)
         self.preprocessing = Preprocessing()
 
