@@ -21,6 +21,15 @@ from .support_vectors import SupportVectorMachine
 LARGE = 50_000
 
 
+def scores_of(classifier: ClassifierMixin, X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, K): what, divided by a temperature, softmax turns into probabilities; in the graph, `scores`."""
+    if isinstance(classifier, KernelMachine):
+        return classifier.log_shares(X)
+    if isinstance(classifier, SupportVectorMachine):
+        return classifier.decision_function(X)
+    return np.log(np.maximum(classifier.predict_proba(X), LEAST)).astype(np.float32)
+
+
 def export_onnx(
     pipeline: Pipeline,
     *,
@@ -61,7 +70,7 @@ def _both_sides(embedding: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _head(classifier: ClassifierMixin, width: int) -> bytes:
-    """From `embedding` to `scores`."""
+    """From `embedding` to `scores`: `scores_of`."""
     if isinstance(classifier, SupportVectorMachine) and classifier.gamma_ is None:
         return _linear_graph(classifier)
     if isinstance(classifier, KernelMachine | SupportVectorMachine):
@@ -70,7 +79,6 @@ def _head(classifier: ClassifierMixin, width: int) -> bytes:
 
 
 def _linear_graph(machine: SupportVectorMachine) -> bytes:
-    """From `embedding` to `scores`: `decision_function`."""
     graph = Graph("linear")
     answer = graph.add("MatMul", "embedding", graph.constant(machine.weights_))
     graph.nodes.append(helper.make_node("Add", [answer, graph.constant(machine.intercept_)], ["scores"]))
@@ -78,7 +86,6 @@ def _linear_graph(machine: SupportVectorMachine) -> bytes:
 
 
 def _kernel_graph(machine: KernelMachine | SupportVectorMachine) -> bytes:
-    """From `embedding` to `scores`: `decision_function`, of a `KernelMachine` `log_shares`."""
     graph = Graph("kernel")
     centres, rows = machine.centres_, "embedding"
     if isinstance(machine, KernelMachine):
@@ -100,7 +107,6 @@ def _kernel_graph(machine: KernelMachine | SupportVectorMachine) -> bytes:
 
 
 def _scikit_learn_graph(classifier: ClassifierMixin, width: int) -> bytes:
-    """From `embedding` to `scores`: the logarithm of `predict_proba`."""
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -111,7 +117,7 @@ def _scikit_learn_graph(classifier: ClassifierMixin, width: int) -> bytes:
         target_opset={"": OPSET, "ai.onnx.ml": 3},
     )
     graph = Graph("log")
-    likely = graph.add("Max", "probabilities", graph.constant(np.float32(1e-6)))
+    likely = graph.add("Max", "probabilities", graph.constant(np.float32(LEAST)))
     graph.nodes.append(helper.make_node("Log", [likely], ["scores"]))
     classes = len(classifier.classes_)
     log = graph.to_bytes(given=("probabilities", classes), told=("scores", classes))

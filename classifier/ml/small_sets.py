@@ -37,7 +37,7 @@ from .crop_embedding import (
 )
 from .dataset import FaceSet
 from .model_card import serving_card
-from .pipeline_graph import export_onnx
+from .pipeline_graph import export_onnx, scores_of
 from .progress import Tell, silent
 from .search import Row, computing, in_words, some
 from .support_vectors import SupportVectorMachine
@@ -192,13 +192,6 @@ def build_artifact(
     return artifact, card
 
 
-def scores(classifier: ClassifierMixin, X: Rows) -> Rows:
-    """(N, classes) numbers that, divided by a temperature, softmax turns into probabilities."""
-    if isinstance(classifier, SupportVectorMachine):
-        return classifier.decision_function(X)
-    return np.log(np.maximum(classifier.predict_proba(X), 1e-6)).astype(np.float32)
-
-
 def _cells(families: Sequence[str], grid: str) -> Iterator[Cell]:
     for features in FEATURES:
         for family in families:
@@ -252,7 +245,7 @@ def _fold(
             for number, cell in enumerate(cells):
                 if cell.features == features:
                     classifier = cell.classifier.fit(X, y)
-                    yield number, left, classifier.classes_, scores(classifier, unseen)
+                    yield number, left, classifier.classes_, scores_of(classifier, unseen)
 
 
 def _projected(known: Rows, unseen: Rows) -> tuple[Rows, Rows]:

@@ -26,7 +26,7 @@ from .dataset import FaceSet, hold_out, read_fer2013, targets, without_duplicate
 from .embedding import FEATURES, FaceEmbedding
 from .kernel_machine import KernelMachine
 from .model_card import calibrated_card, figures_of, of_fer2013, provenance
-from .pipeline_graph import export_onnx
+from .pipeline_graph import export_onnx, scores_of
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
 from .realign import realigned
@@ -90,11 +90,9 @@ def fit(
 
 
 def scores(pipeline: Pipeline, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(N, 48, 48) to (N, K): what, divided by a temperature, softmax turns into probabilities."""
-    X = images.reshape(len(images), -1)
-    if isinstance(pipeline["classifier"], KernelMachine):
-        return np.asarray(pipeline["classifier"].log_shares(pipeline[:-1].transform(X)), np.float32)
-    return np.log(np.maximum(pipeline.predict_proba(X), 1e-6)).astype(np.float32)
+    """(N, 48, 48) to (N, K): the scores of the faces."""
+    rows = pipeline["embedding"].transform(images.reshape(len(images), -1))
+    return scores_of(pipeline["classifier"], rows)
 
 
 def scores_of_both_sides(pipeline: Pipeline, images: NDArray[np.uint8]) -> NDArray[np.float32]:

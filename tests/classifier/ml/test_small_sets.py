@@ -10,6 +10,7 @@ from scipy.special import softmax
 from classifier.ml import small_sets
 from classifier.ml.artifact import ArtifactError
 from classifier.ml.dataset import FaceSet
+from classifier.ml.pipeline_graph import scores_of
 from classifier.ml.preprocessing import Preprocessing
 from classifier.ml.runtime import Classifier
 from classifier.ml.small_sets import FAMILIES, FEATURES, Cell, Found
@@ -58,7 +59,7 @@ def test_what_is_served_answers_as_what_was_learned(features: str, family: str) 
     pipeline = small_sets.fit(found, learn)
     artifact, card = small_sets.build_artifact(pipeline, found, learn, label_set="people")
     rows, _mirrored = small_sets.both_sides(unseen)
-    scores = small_sets.scores(pipeline["classifier"], pipeline["embedding"].transform(rows))
+    scores = scores_of(pipeline["classifier"], pipeline["embedding"].transform(rows))
     answers = Classifier.load(artifact, card).predict(unseen.crops)
     np.testing.assert_allclose(answers, softmax(scores / found.temperature, axis=1), atol=0.03)
     assert card["estimator"] == family
