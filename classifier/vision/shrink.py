@@ -35,13 +35,18 @@ def reduce(decoded: Decoded, long_side: int) -> Image.Image:
     width, height = decoded.width, decoded.height
     factor = max(1, max(width, height) // long_side)
     across, down = min(factor, width), min(factor, height)
-    small: Image.Image | None = None
     step = max(1, _BAND_PIXELS // (width * down)) * down
-    for top in range(0, height, step):
-        band = _simplify(decoded.rows(top, min(top + step, height))).reduce((across, down))
-        small = small or Image.new(band.mode, (-(-width // across), -(-height // down)))
-        small.paste(band, (0, top // down))
-    assert small
+
+    def band(top: int) -> Image.Image:
+        rows = _simplify(decoded.rows(top, min(top + step, height)))
+        return rows.reduce((across, down)) if factor > 1 else rows
+
+    small = band(0)
+    if step < height:  # else that is all of it, and no copy is made
+        first, small = small, Image.new(small.mode, (-(-width // across), -(-height // down)))
+        small.paste(first)
+        for top in range(step, height, step):
+            small.paste(band(top), (0, top // down))
     return _scale_depth(small) if small.mode == "F" else small
 
 
@@ -63,7 +68,7 @@ def to_srgb(image: Image.Image, profile: object) -> Image.Image:
             opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if "sRGB" not in ImageCms.getProfileDescription(opened):
                 return _convert_profile(image, opened)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _simplify(band: Image.Image) -> Image.Image:
