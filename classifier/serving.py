@@ -18,7 +18,7 @@ from django.db import connection
 
 from .ml.artifact import ArtifactError, check_card
 from .ml.runtime import Classifier
-from .models import Label, LabelSet, ModelVersion
+from .models import Label, ModelVersion
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ TRIED_AGAIN_AFTER_S = 5.0
 LOOKED_AT_AGAIN_AFTER_S = 60.0
 # A lock that many share, as PostgreSQL itself takes it for what points at a row, but when it comes to commit,
 # which is too late. Django knows none; SQLite needs none: there one transaction writes at a time.
-HOLD = "SELECT id FROM classifier_labelset WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+LOCK = {"postgresql": "FOR KEY SHARE", "sqlite": ""}
 
 
 class Wanted(NamedTuple):
@@ -156,12 +156,11 @@ def hold(models: Iterable[ActiveModel]) -> None:
     To be its first word. Raises NoActiveModelError where one of them is deleted already.
     """
     held = {model.version.label_set_id: model.version.label_set.slug for model in models}
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(HOLD, [list(held)])
-            there = {pk for (pk,) in cursor.fetchall()}
-    else:
-        there = set(LabelSet.objects.filter(pk__in=held).values_list("pk", flat=True))
+    places = ", ".join(["%s"] * len(held))
+    rows = f"SELECT id FROM classifier_labelset WHERE id IN ({places}) ORDER BY id"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(f"{rows} {LOCK[connection.vendor]}", list(held))
+        there = {pk for (pk,) in cursor.fetchall()}
     for pk, slug in held.items():
         if pk not in there:
             raise NoActiveModelError(slug)

@@ -80,8 +80,8 @@ def label_set_of(asked: dict[str, Any], asker: User) -> LabelSet:
 def label_sets_of(asked: dict[str, Any], asker: User) -> list[LabelSet]:
     """Those that were asked for, or the site's default. Raises NoActiveModelError."""
     slugs = asked.get("label_set", [settings.DEFAULT_LABEL_SET])
-    readable = LabelSet.objects.readable_by(asker).filter(slug__in=slugs)
-    answering = {label_set.slug: label_set for label_set in readable.answering()}
+    found = LabelSet.objects.filter(slug__in=slugs).answering().list_readable_by(asker)
+    answering = {label_set.slug: label_set for label_set in found}
     for slug in slugs:
         if slug not in answering:
             raise NoActiveModelError(slug)
