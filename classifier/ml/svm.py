@@ -22,16 +22,16 @@ from sklearn.pipeline import Pipeline
 from . import artifact as artifacts
 from .augmentation import moved
 from .calibration import fit_vector
-from .dataset import FaceSet, hold_out, read_fer2013, targets, without_duplicates_of
+from .dataset import FaceSet, targets
 from .embedding import FEATURES, FaceEmbedding
+from .fer2013 import add_arguments, read_splits
 from .kernel_machine import KernelMachine
 from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .pipeline_graph import export_onnx, scores_of
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
-from .realign import realigned
 from .search import family_of, search
-from .teacher import TAUGHT_SHARE, load_teacher
+from .teacher import TAUGHT_SHARE, taught_by
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,7 @@ def train(
 ) -> Path:
     """The whole way from the CSV to an artifact in `output`, named after what won. Returns its path."""
     began = time.monotonic()
-    splits = read_fer2013(data, votes=votes)
-    test = splits["PublicTest"]
-    cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
-    held = without_duplicates_of(held, cut)
-    training, held, test = realigned(cut), realigned(held), realigned(test)
+    cut, training, held, test = read_splits(data, votes=votes, held_out=recipe.held_out)
     pipeline, table = search(
         training,
         embedding=FaceEmbedding(words=recipe.words, seed=recipe.seed),
@@ -147,14 +143,17 @@ def train(
         seed=recipe.seed,
         tell=tell,
     )
-    taught = load_teacher(teacher, training.names).predict(training.images) if teacher else None
-    fit(pipeline, training, recipe=recipe, taught=taught, tell=tell)
+    if teacher and not isinstance(pipeline["classifier"], KernelMachine):
+        tell(log="What is best by cross-validation learns from labels alone: the teacher is not asked.")
+        teacher, recipe = None, replace(recipe, taught_share=0)
+    taught = taught_by(teacher, training) if teacher else None
+    fit(pipeline, training, recipe=recipe, taught=taught.answers if taught else None, tell=tell)
     artifact, card = build_artifact(pipeline, held, label_set="expressions")
     card |= provenance(of_fer2013(cut, voted=votes is not None))
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "cross_validation": table,
-        "teacher": artifacts.sha256(teacher.read_bytes()) if teacher else None,
+        "teacher": taught.sha256 if taught else None,
         "seconds_of_last_run": round(time.monotonic() - began),
     }
     return artifacts.write(output, card["estimator"], artifact, card)
@@ -166,12 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, plain or .xz")
-    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, same rows in the same order")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the result")
-    parser.add_argument("--teacher", type=Path, help="an artifact (.onnx) whose answers it learns from, too")
-    parser.add_argument("--quick", action="store_true", help="few faces and words: three minutes, to try it")
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    add_arguments(parser)
     options = parser.parse_args(arguments)
     taught_share = TAUGHT_SHARE if options.teacher else 0.0
     recipe = replace(QUICK if options.quick else Recipe(), taught_share=taught_share, seed=options.seed)

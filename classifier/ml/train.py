@@ -24,15 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import artifact as artifacts
-from .cnn import NETWORKS, AugmentedBatches, build_network
-from .dataset import FaceSet, hold_out, join, read_fer2013, targets, without_duplicates_of
+from .cnn import AugmentedBatches, build_network
+from .dataset import FaceSet, targets
 from .export import export_onnx, serving_graph
+from .fer2013 import add_arguments, read_splits
 from .fine_tuning import calibrated, with_moment
 from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
-from .realign import realigned
-from .teacher import TAUGHT_SHARE, load_teacher
+from .teacher import TAUGHT_SHARE, taught_by
 
 # From so many faces the ranges of the activations are read.
 TYPICAL_FACES = 512
@@ -53,17 +53,15 @@ class Recipe:
     """Everything that decides the outcome, beside the data. It goes into the model card."""
 
     network: str = "small"
-    epochs: int = 110
+    epochs: int = 130
     batch: int = 128
     learning_rate: float = 0.1
     # Keras takes it from the weights beside the momentum, not through it: ten times what PyTorch calls so.
-    weight_decay: float = 2e-3
+    weight_decay: float = 3e-3
     dropout: float = 0.3
     mixup: float = 0.2
     votes_share: float = 0.4
     taught_share: float = 0.0
-    # Each epoch shows every face as it was cut, and aligned as those of photographs are.
-    both_ways: bool = False
     held_out: float = 0.06
     precision: str = field(default_factory=fastest_precision)
     seed: int = 0
@@ -233,20 +231,16 @@ def train(
     """The whole way from the CSV to `cnn.onnx` and `cnn.json` in `output`. Returns the artifact's path."""
     began = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
-    splits = read_fer2013(data, votes=votes)
-    test = splits["PublicTest"]
-    cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=recipe.held_out)
-    # It will meet aligned faces alone, and new ones.
-    held, test = realigned(without_duplicates_of(held, cut)), realigned(test)
-    training = join([cut, realigned(cut)]) if recipe.both_ways else cut
+    cut, training, held, test = read_splits(data, votes=votes, held_out=recipe.held_out)
     preprocessing = Preprocessing()
+    taught = taught_by(teacher, training) if teacher else None
     network = fit_network(
         training,
         held,
         recipe=recipe,
         preprocessing=preprocessing,
         folder=output,
-        taught=_taught_by(teacher, training, recipe=recipe) if teacher else None,
+        taught=taught.answers if taught else None,
         tell=tell,
     )
     artifact, card = build_artifact(
@@ -255,43 +249,24 @@ def train(
     card |= provenance(of_fer2013(cut, voted=votes is not None))
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
-        "teacher": artifacts.sha256(teacher.read_bytes()) if teacher else None,
+        "teacher": taught.sha256 if taught else None,
         "seconds_of_last_run": round(time.monotonic() - began),
         "backend": keras.backend.backend(),
     }
     return artifacts.write(output, "cnn", artifact, card)
 
 
-def _taught_by(teacher: Path, training: FaceSet, *, recipe: Recipe) -> NDArray[np.float32]:
-    """(N, K): of a face that is there both ways, the mean of what the teacher answers for either."""
-    answers = load_teacher(teacher, training.names).predict(training.images)
-    ways = 2 if recipe.both_ways else 1
-    mean = answers.reshape(ways, -1, answers.shape[1]).mean(axis=0)
-    return np.tile(mean, (ways, 1))
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m classifier.ml.train", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, plain or .xz")
-    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, same rows in the same order")
-    parser.add_argument("--output", type=Path, required=True, help="folder of checkpoints and of the result")
-    parser.add_argument("--teacher", type=Path, help="an artifact (.onnx) whose answers it learns from, too")
-    parser.add_argument("--network", choices=NETWORKS)
-    parser.add_argument("--both-ways", action="store_true", help="learn from each face aligned, too")
-    parser.add_argument("--quick", action="store_true", help="a tiny network: three minutes, to try it")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int)
+    add_arguments(parser)
+    parser.add_argument("--epochs", type=int, help="times that every face is seen")
     options = parser.parse_args(arguments)
-    given = {
-        name: value for name in ("network", "epochs", "seed") if (value := getattr(options, name)) is not None
-    }
-    taught_share = TAUGHT_SHARE if options.teacher else 0.0
     recipe = replace(
         QUICK if options.quick else Recipe(),
-        taught_share=taught_share,
-        both_ways=options.both_ways,
-        **given,
+        taught_share=TAUGHT_SHARE if options.teacher else 0.0,
+        seed=options.seed,
     )
+    recipe = replace(recipe, epochs=options.epochs or recipe.epochs)
     try:
         path = train(
             data=options.data,

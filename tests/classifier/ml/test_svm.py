@@ -166,6 +166,26 @@ def test_the_command_learns_from_its_teacher(trained: Path, fer_file: Path, tmp_
     assert card["metrics"]["FER2013 PublicTest"]["accuracy"] > 0.35
 
 
+def test_what_learns_from_labels_alone_says_so_and_asks_no_teacher(
+    trained: Path, fer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = svm.search
+    monkeypatch.setattr(svm, "search", lambda *given, **how: search(*given, families=("logistic",), **how))
+    told: list[str] = []
+    recipe = replace(RECIPE, taught_share=0.5)
+    student = svm.train(
+        data=fer_file,
+        votes=None,
+        output=tmp_path,
+        recipe=recipe,
+        teacher=trained,
+        tell=lambda **said: told.append(said.get("log", "")),
+    )
+    assert any("teacher is not asked" in line for line in told)
+    training = artifacts.read(student)[1]["training"]
+    assert (training["teacher"], training["taught_share"]) == (None, 0)
+
+
 def test_fewer_centres_than_faces_cost_little() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 3)).astype(np.float32)

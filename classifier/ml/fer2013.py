@@ -1,0 +1,43 @@
+"""What the training commands share: FER2013's faces, split and aligned, and the arguments that name them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+from .dataset import FaceSet, hold_out, read_fer2013, without_duplicates_of
+from .realign import realigned
+
+
+class Splits(NamedTuple):
+    """Aligned as faces of photographs are. None of `held` and `test` is, even nearly, among the others.
+
+    cut: the faces of `training` as the file has them.
+    """
+
+    cut: FaceSet
+    training: FaceSet
+    held: FaceSet
+    test: FaceSet
+
+
+def read_splits(data: Path, *, votes: Path | None, held_out: float) -> Splits:
+    """Read the file, and hold a share (0 to 1) of its training faces out. Two minutes for all of FER2013.
+
+    Raises as `read_fer2013` does.
+    """
+    splits = read_fer2013(data, votes=votes)
+    test = splits["PublicTest"]
+    cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=held_out)
+    held = without_duplicates_of(held, cut)
+    return Splits(cut, realigned(cut), realigned(held), realigned(test))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, plain or .xz")
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, same rows in the same order")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the result")
+    parser.add_argument("--teacher", type=Path, help="an artifact (.onnx) whose answers it learns from, too")
+    parser.add_argument("--quick", action="store_true", help="a small one: three minutes, to try it")
+    parser.add_argument("--seed", type=int, default=0)
