@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from classifier.ml.dataset import shown_in
+from classifier.ml.fer2013 import read_splits
+
+
+def test_no_face_is_in_two_splits(fer_file: Path, tmp_path: Path) -> None:
+    header, *rows = fer_file.read_text().splitlines()
+    of_test = [row.removesuffix("PublicTest") for row in rows if row.endswith("PublicTest")]
+    leaking = tmp_path / "fer2013.csv"
+    leaking.write_text("\n".join([header, *rows, *(row + "Training" for row in of_test[:20])]) + "\n")
+    splits = read_splits(leaking, votes=None, held_out=0.3)
+    assert len(splits.cut) + len(splits.held) == len(rows) - len(of_test)
+    assert len(splits.held) > 50
+    assert not shown_in(splits.held, splits.cut).any()
+    assert not shown_in(splits.test, splits.cut).any()
+    assert (splits.training.labels == splits.cut.labels).all()
