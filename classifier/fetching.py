@@ -13,8 +13,9 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -34,6 +35,8 @@ HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "Connection": "cl
 PORTS = {"http": 80, "https": 443}
 # Beyond it is what only stands for something else: mapped, translated and tunnelled IPv4 among it.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Public by their look: protocol assignments, relays to IPv6, and a cloud's own service behind every machine.
+NOT_FOR_ALL = [IPv4Network(each) for each in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")]
 # A photograph takes a thread of the server for SECONDS at most; some are left for everybody else.
 SLOTS = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
 
@@ -42,16 +45,26 @@ class FetchError(ValueError):
     """The photograph was not fetched. `str(error)` is a sentence for whoever gave its address."""
 
 
+class BusyError(Exception):
+    """As many photographs are being fetched as may be at once; after `wait` seconds that is over."""
+
+    def __init__(self) -> None:
+        super().__init__("As many photographs are being fetched as may be at once.")
+        self.wait = SECONDS
+
+
 def fetch_photograph(url: str) -> UploadedFile:
     """The picture at a public http(s) address, up to MAX_UPLOAD_MB, within SECONDS all in all.
 
-    Raises FetchError.
+    Raises FetchError and BusyError.
     """
     if not SLOTS.acquire(blocking=False):
-        raise FetchError("The site is fetching as many photographs as it can. Try again in a moment.")
+        raise BusyError
     try:
         return _follow(url, deadline=time.monotonic() + SECONDS)
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
+    except FetchError:
+        raise
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise FetchError(f"The address sent no photograph within {SECONDS:g} seconds.") from error
     finally:
         SLOTS.release()
@@ -61,7 +74,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether anybody on the internet could connect there as well."""
     if isinstance(address, IPv6Address) and (address not in GLOBAL_UNICAST or address.sixtofour):
         return False
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and not any(address in net for net in NOT_FOR_ALL)
 
 
 def _follow(url: str, deadline: float) -> UploadedFile:
@@ -75,8 +88,15 @@ def _follow(url: str, deadline: float) -> UploadedFile:
             location = response.headers["Location"]
             if response.status not in REDIRECTS or not location:
                 return _receive(response, parts, deadline)
-        url = urljoin(url, location)
+        url = _joined(url, location)
     raise FetchError(f"The address redirects more than {MAX_REDIRECTS} times.")
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FetchError("The address redirects to something that is no address.") from error
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
@@ -95,22 +115,36 @@ def _target(parts: SplitResult) -> str:
     return f"{path}?{quote(parts.query, safe=URL_CHARACTERS)}" if parts.query else path
 
 
-def _public_address(host: str, port: int) -> str:
+def _public_address(host: str, port: int, deadline: float) -> str:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = _resolve(host, port, deadline)
     except socket.gaierror as error:
         raise FetchError("The address names a host that cannot be found.") from error
-    addresses = [str(entry[4][0]) for entry in found]
     if not all(is_public(ip_address(address)) for address in addresses):
         raise FetchError("Only public addresses are fetched, and this leads to one that is not.")
     return addresses[0]
+
+
+def _resolve(host: str, port: int, deadline: float) -> list[str]:
+    """By a thread of its own, which is left behind at the deadline: no limit can be set to name servers."""
+    found: Future[list[str]] = Future()
+
+    def ask() -> None:
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result([str(entry[4][0]) for entry in entries])
+        except (OSError, ValueError) as error:
+            found.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    return found.result(timeout=_left(deadline))
 
 
 @contextmanager
 def _connected(parts: SplitResult, port: int, deadline: float) -> Iterator[http.client.HTTPConnection]:
     """A connection that is cut off at the deadline, whatever it is waiting for by then."""
     assert parts.hostname
-    address = _public_address(parts.hostname, port)
+    address = _public_address(parts.hostname, port, deadline)
     sock = socket.create_connection((address, port), timeout=_left(deadline))
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=certifi.where())
@@ -150,10 +184,16 @@ def _receive(response: http.client.HTTPResponse, parts: SplitResult, deadline: f
     if not response.headers.get_content_type().startswith("image/"):
         raise FetchError("The address answers with something that is no picture.")
     file = temporary_file()
+    # By read1, which takes what has come: a server that lies about its chunks would fill the memory else.
     announced = response.length or 0
-    while max(announced, file.tell()) <= settings.MAX_UPLOAD_BYTES and (chunk := response.read(CHUNK_BYTES)):
+    while max(announced, file.tell()) <= settings.MAX_UPLOAD_BYTES and (chunk := response.read1(CHUNK_BYTES)):
         file.write(chunk)
     _left(deadline)
     if max(announced, file.tell()) > settings.MAX_UPLOAD_BYTES:
         raise FetchError(f"The photograph is larger than {settings.MAX_UPLOAD_MB} MB.")
-    return as_upload(file, PurePosixPath(unquote(parts.path)).name or "photograph")
+    return as_upload(file, _name_in(parts.path))
+
+
+def _name_in(path: str) -> str:
+    name = "".join(character for character in PurePosixPath(unquote(path)).name if character.isprintable())
+    return name if name.strip(".") else "photograph"

@@ -28,6 +28,16 @@ END, END_SIGNATURE, ZIP64_LOCATOR = struct.Struct("<4s4H2LH"), b"PK\x05\x06", b"
 LONGEST_COMMENT = 65_535
 # Python reads the whole directory into memory, and 46 bytes of it make an object of 500.
 DIRECTORY_BYTES_PER_FILE = 400
+READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+# What Python raises where an entry is not as the directory says, or its name is in no encoding.
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    UnicodeDecodeError,
+)
 
 
 class NoLabelSetError(LookupError):
@@ -154,10 +164,12 @@ def _store(
     bulk: Bulk, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, label_sets: Sequence[str]
 ) -> Upload:
     try:
+        if entry.compress_type not in READ:
+            raise NotImplementedError
         with archive.open(entry) as file:
             # What an entry says of its size is only what it says.
             content = file.read(settings.MAX_UPLOAD_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except DAMAGED as error:
         raise ArchiveError("This file is damaged, encrypted, or packed in a way that is not read.") from error
     if len(content) > settings.MAX_UPLOAD_BYTES:
         raise ArchiveError(f"This file is larger than {settings.MAX_UPLOAD_MB} MB.")

@@ -19,6 +19,10 @@ from emotion_site.upload_limits import CHUNK_BYTES
 
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=.+-]+)*;base64", re.IGNORECASE | re.ASCII)
 UNNAMED = "photograph"
+# Each of these begins another value, and neither base64 nor a few options need many. Without a bound, 20 MB
+# of empty lists would become half a gigabyte of objects.
+BEGINS_A_VALUE = (b"[", b"{", b",")
+MOST_VALUES = 1000
 
 
 class ObjectParser(BaseParser):
@@ -43,7 +47,11 @@ class PhotographParser(ObjectParser):
                 body.write(chunk)
             body.seek(0)
             with TURN:
-                data = read_object(body.read())
+                text = body.read()
+                if sum(map(text.count, BEGINS_A_VALUE)) > MOST_VALUES:
+                    raise ParseError("The body has more in it than one photograph and how to read it.")
+                data = read_object(text)
+                del text
                 if isinstance(data.get("image"), str):
                     data["image"] = _decode(data.pop("image"))
         return data

@@ -16,9 +16,10 @@ from rest_framework import exceptions
 from rest_framework.settings import api_settings
 
 from classifier.api.bulk import ArchiveError
-from classifier.fetching import FetchError
+from classifier.fetching import BusyError, FetchError
 from classifier.idempotency import KeyReusedError
 from classifier.ml.artifact import ArtifactError
+from classifier.models import DataExport, Upload
 from classifier.serving import NoActiveModelError
 from classifier.vision.image import ImageDecodeError
 from emotion_site import problems
@@ -118,7 +119,7 @@ def _unsupported(error: exceptions.UnsupportedMediaType, context: dict[str, Any]
     return answer(problems.UNSUPPORTED_MEDIA_TYPE, f"The body's Content-Type has to be {taken}.")
 
 
-def _throttled(error: exceptions.Throttled, context: dict[str, Any]) -> HttpResponse:
+def _throttled(error: exceptions.Throttled | BusyError, context: dict[str, Any]) -> HttpResponse:
     seconds = max(1, ceil(error.wait or 1))
     said = ngettext(
         "That was as much as one may ask for now. Try again in %d second.",
@@ -152,8 +153,12 @@ REPLIES: dict[type[Exception], Any] = {
     ArtifactError: _no_model,
     KeyReusedError: _key_reused,
     FetchError: _not_fetched,
+    BusyError: _throttled,
     ArchiveError: _bad_archive,
     Http404: _not_found,
+    # Deleted while something was done with it.
+    Upload.DoesNotExist: _not_found,
+    DataExport.DoesNotExist: _not_found,
     exceptions.NotFound: _not_found,
     exceptions.ValidationError: _invalid,
     exceptions.ParseError: _unparsable,

@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from classifier.feedback import OPINIONS
 from classifier.history import NO_FACE, UNSURE, Cursor
-from classifier.models import Feedback, Label, LabelSet
+from classifier.models import Feedback, Label, LabelSet, User
 
 from .models import Bulk
 
@@ -21,6 +21,11 @@ PAGE_SIZE, LARGEST_PAGE = 24, 100
 
 NO_SUCH_LABEL_SET = "There is no such label set; GET label-sets/ lists them."
 SLUG = {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}
+
+
+def _slugs_for(asker: User) -> set[str]:
+    """To be looked through here: of some texts, such as half a surrogate pair, no database can be asked."""
+    return set(LabelSet.objects.readable_by(asker).values_list("slug", flat=True))
 
 
 class LabelSetField(serializers.SlugField):
@@ -32,9 +37,7 @@ class LabelSetField(serializers.SlugField):
 
     def to_internal_value(self, data: Any) -> str:
         slug = super().to_internal_value(data)
-        # PostgreSQL can't even be asked about a text with NUL in it.
-        known = LabelSet.objects.readable_by(self.context["asker"])
-        if "\0" in slug or not known.filter(slug=slug).exists():
+        if slug not in _slugs_for(self.context["asker"]):
             raise serializers.ValidationError(NO_SUCH_LABEL_SET)
         return slug
 
@@ -54,7 +57,7 @@ class LabelSetsField(serializers.Field):
 
     def to_internal_value(self, data: Any) -> list[str]:
         asked = data if isinstance(data, list) else [data]
-        known = set(LabelSet.objects.readable_by(self.context["asker"]).values_list("slug", flat=True))
+        known = _slugs_for(self.context["asker"])
         if not asked or not all(isinstance(slug, str) and slug in known for slug in asked):
             raise serializers.ValidationError(NO_SUCH_LABEL_SET)
         return asked
@@ -194,6 +197,12 @@ class BulkRequest(serializers.Serializer):
     archive = PhotographField(help_text="A ZIP of photographs.")
     label_set = LabelSetsField()
     consent = serializers.BooleanField(default=False, help_text="For every photograph in it.")
+
+
+class ConsentRequest(serializers.Serializer):
+    consent = serializers.BooleanField(
+        required=False, help_text="May labelers see it, and models learn from it? What is not sent stays."
+    )
 
 
 class LaterReadingRequest(serializers.Serializer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from contextlib import ExitStack
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -16,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classifier.access import get_upload
-from classifier.annotated import annotated_picture, annotated_reading
+from classifier.annotated import annotated_reading
 from classifier.api.base import ApiView, check, label_sets_of
 from classifier.api.parsers import PhotographParser
 from classifier.api.schema import IDEMPOTENCY_KEY, WITH_A_PHOTOGRAPH, responses
@@ -28,13 +29,14 @@ from classifier.api.serializers import (
     UploadAnswer,
 )
 from classifier.cards import lay_out
+from classifier.delivery import drawn
 from classifier.fetching import fetch_photograph
-from classifier.idempotency import store_once
+from classifier.idempotency import Key, digest_of
 from classifier.models import Upload, User
 from classifier.pipeline import read_in_turn, store_photograph
 from classifier.results import describe_reading, describe_upload
 from classifier.throttling import UploadThrottle
-from emotion_site.problems import INVALID, KEY_REUSED, NO_MODEL, URL_NOT_FETCHED, ProblemError
+from emotion_site.problems import INVALID, KEY_REUSED, NO_MODEL, NOT_FOUND, URL_NOT_FETCHED, ProblemError
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -51,24 +53,30 @@ class Predictions(ApiView):
         responses=responses(
             {201: UploadAnswer, 200: ReadingAnswer},
             *WITH_A_PHOTOGRAPH,
+            NOT_FOUND,
             KEY_REUSED,
             URL_NOT_FETCHED,
             NO_MODEL,
         ),
     )
     def post(self, request: Request) -> Response:
-        key = _key_of(request)
+        name = _key_of(request)
         with self.watch.stage("receive"):
             asked = check(PredictionRequest, request.data, request.user)
-        if "url" in asked:
-            with self.watch.stage("fetch"):
-                asked["image"] = fetch_photograph(asked["url"])
         # Closed at once: a request stays in memory until Python looks for cycles.
-        with asked["image"]:
+        with ExitStack() as files:
+            if "image" in asked:
+                files.enter_context(asked["image"])
             asked["label_sets"] = [label_set.slug for label_set in label_sets_of(asked, request.user)]
-            if not asked["store"]:
-                return Response(self._read(asked))
-            upload = self._keep(request.user, asked, key)
+            key = _known_by(name, request.user, asked) if name and asked["store"] else None
+            upload = key and key.find()
+            if not upload:
+                if "url" in asked:
+                    with self.watch.stage("fetch"):
+                        asked["image"] = files.enter_context(fetch_photograph(asked["url"]))
+                if not asked["store"]:
+                    return Response(self._read(asked))
+                upload = self._keep(request.user, asked, key)
         return Response(
             self._describe(request.user, upload, annotated=asked["annotated"]),
             status=201,
@@ -82,10 +90,9 @@ class Predictions(ApiView):
             words["annotated"] = _data_url(annotated_reading(reading))
         return words
 
-    def _keep(self, owner: User, asked: dict[str, Any], key: str) -> Upload:
+    def _keep(self, owner: User, asked: dict[str, Any], key: Key | None) -> Upload:
         image: UploadedFile = asked["image"]
         how: dict[str, Any] = {
-            "owner": owner,
             "name": image.name,
             "file": image,
             "consent": asked["consent"],
@@ -93,7 +100,7 @@ class Predictions(ApiView):
             "watch": self.watch,
         }
         try:
-            return store_once(key=key, **how) if key else store_photograph(**how)
+            return key.store_once(**how) if key else store_photograph(owner=owner, **how)
         except IntegrityError as error:
             if User.objects.filter(pk=owner.pk).exists():
                 raise
@@ -107,7 +114,7 @@ class Predictions(ApiView):
             words = describe_upload(upload)
         if annotated:
             with self.watch.stage("annotate"):
-                words["annotated"] = _data_url(annotated_picture(lay_out(upload)))
+                words["annotated"] = _data_url(drawn(lay_out(upload), "JPEG").read())
         return words
 
 
@@ -117,6 +124,11 @@ def _key_of(request: Request) -> str:
         said = "A key has up to 255 visible ASCII characters."
         raise ProblemError(INVALID, said, field="Idempotency-Key")
     return key
+
+
+def _known_by(name: str, owner: User, asked: dict[str, Any]) -> Key:
+    sent = asked["url"] if "url" in asked else asked["image"]
+    return Key(owner, name, digest_of(sent, consent=asked["consent"], label_sets=asked["label_sets"]))
 
 
 def _data_url(jpeg: bytes) -> str:

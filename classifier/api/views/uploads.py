@@ -18,6 +18,7 @@ from classifier.annotated import annotated_version
 from classifier.api.base import ApiView, check, label_set_of, label_sets_of
 from classifier.api.schema import NOT_MODIFIED, WITH_A_BODY, file_of, responses
 from classifier.api.serializers import (
+    ConsentRequest,
     LaterReadingRequest,
     ReadingQuery,
     UploadAnswer,
@@ -27,6 +28,7 @@ from classifier.api.serializers import (
 from classifier.cards import lay_out
 from classifier.delivery import CHANGING, FIXED, deliver, drawn, named, stored
 from classifier.feedback import with_feedback
+from classifier.handover import set_consent
 from classifier.history import page_of, showing
 from classifier.later_readings import read_later
 from classifier.models import LabelSet, Upload, UploadQuerySet, User
@@ -91,6 +93,20 @@ class OneUpload(ApiView):
         responses=responses({200: UploadAnswer}, NOT_FOUND),
     )
     def get(self, request: Request, upload_id: uuid.UUID) -> Response:
+        return Response(describe_upload(get_upload(request.user, upload_id, results=True)))
+
+    @extend_schema(
+        operation_id="set_consent",
+        summary="Give or take back consent for training",
+        request=ConsentRequest,
+        responses=responses({200: UploadAnswer}, *WITH_A_BODY, NOT_FOUND),
+    )
+    def patch(self, request: Request, upload_id: uuid.UUID) -> Response:
+        """Taken back, no labeler sees it any more, and what was made of it leaves the dataset."""
+        upload = get_upload(request.user, upload_id)
+        asked = check(ConsentRequest, request.data, request.user)
+        if "consent" in asked:
+            set_consent(upload, asked["consent"])
         return Response(describe_upload(get_upload(request.user, upload_id, results=True)))
 
     @extend_schema(

@@ -68,6 +68,13 @@ BAD: dict[str, tuple[Send, int, str, str]] = {
     "no JSON": (body('{"image": '), 400, "bad-request", ""),
     "JSON that is not a number": (body('{"image": NaN}'), 400, "bad-request", ""),
     "JSON without end of depth": (body("[" * 100_000), 400, "bad-request", ""),
+    "JSON of far too many lists": (body('{"image": [' + "[]," * 2000 + "[]]}"), 400, "bad-request", ""),
+    "JSON of far too many fields": (
+        body("{" + ",".join(f'"{n}":0' for n in range(2000)) + "}"),
+        400,
+        "bad-request",
+        "",
+    ),
     "JSON that is no text": (body(b'{"image": "\xff"}'), 400, "bad-request", ""),
     "nothing": (body("{}"), 400, "invalid", "image"),
     "an empty body": (body(""), 400, "invalid", "image"),

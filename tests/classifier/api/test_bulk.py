@@ -87,6 +87,19 @@ def test_an_upload_that_is_deleted_is_no_longer_listed(api: Client) -> None:
     assert api.get(address).json()["files"] == []
 
 
+def packed(how: int, content: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", how) as opened:
+        opened.writestr("a.jpg", content)
+    return archive.getvalue()
+
+
+def named_in_no_encoding(archive: bytes) -> bytes:
+    """Its own header says that its name is UTF-8, which it is not."""
+    flags = struct.pack("<H", 1 << 11)
+    return archive[:6] + flags + archive[8:30] + b"\xff" + archive[31:]
+
+
 def with_false_size(archive: bytes) -> bytes:
     """Says of its file that it has ten bytes."""
     at = archive.index(b"PK\x01\x02")
@@ -148,6 +161,9 @@ def test_an_archive_that_cannot_be_read_is_refused_at_once(
         (with_false_size(zip_of({"bomb.jpg": bytes(3_000_000)})), "damaged"),
         (encrypted(ONE), "encrypted"),
         (ONE[:3000] + bytes(50) + ONE[3050:], "damaged"),
+        (packed(zipfile.ZIP_BZIP2, astronaut()), "packed in a way that is not read"),
+        (packed(zipfile.ZIP_LZMA, astronaut()), "packed in a way that is not read"),
+        (named_in_no_encoding(ONE), "damaged"),
     ],
 )
 def test_a_file_that_means_harm_does_not_take_the_others_with_it(

@@ -64,6 +64,8 @@ def test_the_last_word_counts(api: Client, face_id: int) -> None:
         ({"correct": False}, "correct"),
         ({"not_a_face": "perhaps"}, "not_a_face"),
         ({"label": "sad", "label_set": "colors"}, "label_set"),
+        ({"correct": True, "label_set": "\ud800"}, "label_set"),
+        ({"correct": True, "label_set": "\0"}, "label_set"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -10,6 +10,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +22,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from classifier import fetching
-from classifier.fetching import FetchError, fetch_photograph, is_public
+from classifier.fetching import BusyError, FetchError, fetch_photograph, is_public
 from classifier.models import Upload
 from tests.factories import make_active_model
 from tests.photographs import astronaut
@@ -198,6 +199,72 @@ def test_one_that_sends_a_gigabyte_is_cut_off(announced: bool, settings: Setting
     assert sent < 20_000_000
 
 
+def in_chunks_of(size: bytes) -> Reply:
+    """A server whose chunk says that it has `size` bytes, and comes without end."""
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Content-Type", "image/jpeg")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(size + b"\r\n")
+        for _ in range(5000):
+            handler.wfile.write(bytes(65_536))
+
+    return reply
+
+
+@pytest.mark.usefixtures("internet")
+@pytest.mark.parametrize("size", [b"-1", b"-2", b"ffffffff"])
+def test_a_chunk_without_end_is_cut_off(size: bytes, settings: Settings) -> None:
+    settings.MAX_UPLOAD_BYTES, settings.MAX_UPLOAD_MB = 1_000_000, 1
+    tracemalloc.start()
+    try:
+        with server(in_chunks_of(size)) as url, pytest.raises(FetchError, match="larger than 1 MB"):
+            fetch_photograph(url)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("internet")
+def test_a_redirect_to_what_is_no_address_is_refused() -> None:
+    with server(redirect_to("http://[x/")) as url, pytest.raises(FetchError, match="no address"):
+        fetch_photograph(url)
+
+
+@pytest.mark.usefixtures("internet")
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a%00b.jpg", "ab.jpg"),
+        ("a/..", "photograph"),
+        ("%E2%98%BA.png", "☺.png"),
+        ("", "photograph"),
+    ],
+)
+def test_a_photograph_is_called_as_its_address_ends(path: str, name: str) -> None:
+    with server(photograph) as url:
+        assert fetch_photograph(url.replace("photo.jpg", path)).name == name
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def stall(*_: object, **__: object) -> list[object]:
+        release.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", stall)
+    began = time.monotonic()
+    with pytest.raises(FetchError, match=r"within 0\.5 seconds"):
+        fetch_photograph("http://slow.example/a.jpg")
+    assert time.monotonic() - began < 2
+    release.set()
+
+
 @pytest.mark.usefixtures("internet")
 @pytest.mark.parametrize(
     ("reply", "said"),
@@ -246,7 +313,7 @@ NOT_PUBLIC = [
     "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
     "::127.0.0.1", "::ffff:8.8.8.8", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1",
     "ff02::1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2001:db8::1", "2002:7f00:1::", "2001:0:7f00:1::",
-    "100::1", "5f00::1",
+    "100::1", "5f00::1", "192.0.0.192", "192.88.99.1", "168.63.129.16",
 ]
 # fmt: on
 
@@ -295,7 +362,7 @@ def test_some_threads_are_left_for_everybody_else() -> None:
             thread.start()
         while fetching.SLOTS._value:
             time.sleep(0.01)
-        with pytest.raises(FetchError, match="as many photographs as it can"):
+        with pytest.raises(BusyError):
             fetch_photograph(url)
         release.set()
         for thread in threads:
@@ -325,6 +392,7 @@ def test_the_api_reads_what_it_fetched_where_that_is_on(api: Client, settings: S
     "reply", [redirect_to("http://127.0.0.1/"), never, lambda handler: send(handler, b"no", "text/plain")]
 )
 def test_the_api_says_what_went_wrong(reply: Reply, api: Client, settings: Settings) -> None:
+    make_active_model()
     settings.FETCH_URLS = True
     with server(reply) as url:
         answer = ask(api, url)
@@ -344,3 +412,16 @@ def test_what_was_fetched_and_is_no_photograph_is_the_addresses_fault(
         answer = ask(api, url)
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == ["url"]
+
+
+@pytest.mark.django_db
+def test_the_api_says_when_to_come_back_while_others_fetch(
+    api: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_active_model()
+    settings.FETCH_URLS = True
+    monkeypatch.setattr(fetching, "SLOTS", threading.BoundedSemaphore(1))
+    with fetching.SLOTS:
+        answer = ask(api, f"http://{PUBLIC}/")
+    assert (answer.status_code, answer.json()["type"]) == (429, "/api/problems/#too-many-requests")
+    assert answer["Retry-After"] == "10"

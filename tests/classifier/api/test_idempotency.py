@@ -105,3 +105,39 @@ def test_two_at_the_same_moment_store_one(
     assert first.json() == second[0].json()
     assert Upload.objects.count() == 1
     assert len(list(Path(settings.MEDIA_ROOT).rglob("*-photo.jpg"))) == 1
+
+
+def test_an_address_with_a_key_is_fetched_once(
+    api: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is there by then: the request is the same."""
+    settings.FETCH_URLS = True
+    fetched: list[str] = []
+
+    def fetch(url: str) -> SimpleUploadedFile:
+        fetched.append(url)
+        return SimpleUploadedFile("a.jpg", astronaut() if len(fetched) == 1 else grace_hopper())
+
+    monkeypatch.setattr("classifier.api.views.predictions.fetch_photograph", fetch)
+
+    def ask(url: str) -> Any:
+        return api.post(
+            PREDICTIONS,
+            json.dumps({"url": url}),
+            content_type="application/json",
+            headers={"Idempotency-Key": "k1"},
+        )
+
+    first, second = (ask("https://example.org/webcam.jpg") for _ in range(2))
+    assert first.json() == second.json()
+    other = ask("https://example.org/another.jpg")
+    assert (other.status_code, other.json()["type"]) == (422, "/api/problems/#idempotency-key-reused")
+    assert fetched == ["https://example.org/webcam.jpg"]
+    assert Upload.objects.count() == 1
+
+
+def test_an_upload_whose_file_is_lost_is_not_found_with_its_picture(api: Client) -> None:
+    send(api)
+    Upload.objects.update(photo="uploads/lost.jpg")
+    answer = send(api, annotated="true")
+    assert (answer.status_code, answer.json()["type"]) == (404, "/api/problems/#not-found")

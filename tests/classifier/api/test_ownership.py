@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -65,14 +67,15 @@ class Address:
 
     get: Statuses | None = None
     post: Statuses | None = None
+    patch: Statuses | None = None
     delete: Statuses | None = None
     rest: Statuses = NOT_ALLOWED
     args: Callable[[User], list[object]] = lambda user: []
     query: str = ""
 
     def statuses(self, method: str) -> Statuses:
-        named = {"GET": self.get, "HEAD": self.get, "POST": self.post, "DELETE": self.delete}
-        return named.get(method) or self.rest
+        named = {"GET": self.get, "HEAD": self.get, "POST": self.post, "PATCH": self.patch}
+        return (named | {"DELETE": self.delete}).get(method) or self.rest
 
 
 def an_upload(user: User) -> list[object]:
@@ -101,7 +104,7 @@ ADDRESSES = {
     "api:schema": FOR_EVERYBODY,
     "api:predictions": Address(post=EMPTY),
     "api:uploads": Address(SIGNED_IN),
-    "api:upload": Address(HIDDEN, delete=Statuses(401, 204, 404), args=an_upload),
+    "api:upload": Address(HIDDEN, patch=HIDDEN, delete=Statuses(401, 204, 404), args=an_upload),
     "api:readings": Address(post=Statuses(401, 400, 404), args=an_upload),
     "api:annotated": Address(HIDDEN, args=an_upload),
     "api:original": Address(HIDDEN, args=an_upload),
@@ -179,10 +182,31 @@ def test_a_session_is_as_good_as_a_token(ada: User, ada_client: Client, bob_clie
     assert bob_client.get(url).status_code == 404
 
 
-def test_a_list_has_only_ones_own(ada: User, api: Client, bobs_api: Client) -> None:
+@pytest.mark.parametrize("someone", ["another", "labeler", "superuser"])
+def test_a_list_has_only_ones_own(someone: str, ada: User, api: Client, api_of: ApiOf) -> None:
     make_upload(ada)
     assert len(api.get("/api/v1/uploads/").json()["results"]) == 1
-    assert bobs_api.get("/api/v1/uploads/").json()["results"] == []
+    assert program_of(someone, ada, api_of).get("/api/v1/uploads/").json()["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("someone", "name"), [("another", "bob"), ("labeler", "lena"), ("superuser", "root")]
+)
+def test_an_export_is_of_whoever_asks(someone: str, name: str, ada: User, api_of: ApiOf) -> None:
+    make_upload(ada)
+    answer = program_of(someone, ada, api_of).get("/api/v1/me/export.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.getvalue())) as archive:
+        assert json.loads(archive.read("account.json"))["username"] == name
+        assert not [member for member in archive.namelist() if member.endswith(".jpg")]
+
+
+@pytest.mark.parametrize("someone", CAST)
+def test_health_is_told_to_whoever_asks(someone: str, ada: User, api_of: ApiOf) -> None:
+    make_active_model()
+    program = program_of(someone, ada, api_of)
+    assert program.get("/health/live").status_code == 200
+    ready = program.get("/health/ready")
+    assert (ready.status_code, ready.json().keys()) == (503, Client().get("/health/ready").json().keys())
 
 
 def test_somebody_elses_archive_narrows_to_nothing(ada: User, api: Client, bobs_api: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from classifier.models import Upload, User
+from labeling.models import ReviewItem
 from tests.factories import make_active_model, make_upload
 
 UPLOADS = "/api/v1/uploads/"
@@ -140,3 +142,26 @@ def test_deleting_removes_files_and_rows(ada: User, api: Client, settings: Setti
     assert api.get(f"{UPLOADS}{upload.pk}/").status_code == 404
     assert not Upload.objects.exists()
     assert not list(Path(settings.MEDIA_ROOT).rglob("*.jpg"))
+
+
+def test_consent_is_given_and_taken_back_later(ada: User, api: Client) -> None:
+    upload = make_upload(ada)
+    for given in (True, False):
+        answer = api.patch(
+            f"{UPLOADS}{upload.pk}/", json.dumps({"consent": given}), content_type="application/json"
+        )
+        assert (answer.status_code, answer.json()["consent"]) == (200, given)
+        assert Upload.objects.get().consent is given
+        assert ReviewItem.objects.filter(face__upload=upload).exists() is given
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [({}, 200), ({"consent": "perhaps"}, 400), ({"consent": None}, 400), ([], 400)]
+)
+def test_what_says_nothing_of_consent_changes_nothing(
+    sent: object, status: int, ada: User, api: Client
+) -> None:
+    upload = make_upload(ada, consent=True)
+    answer = api.patch(f"{UPLOADS}{upload.pk}/", json.dumps(sent), content_type="application/json")
+    assert answer.status_code == status
+    assert Upload.objects.get().consent is True
