@@ -29,6 +29,8 @@ def sha256(artifact: bytes) -> str:
 
 def check_card(artifact: bytes, card: dict[str, Any]) -> None:
     """Raises ArtifactError unless `card` is complete and describes exactly these bytes."""
+    if not isinstance(card, dict):
+        raise ArtifactError("The model card is no JSON object.")
     missing = [key for key in REQUIRED if key not in card]
     if missing:
         raise ArtifactError(f"The model card lacks {', '.join(missing)}.")
@@ -36,6 +38,8 @@ def check_card(artifact: bytes, card: dict[str, Any]) -> None:
         raise ArtifactError(f"The model card has format {card['format']}; this code reads {CARD_FORMAT}.")
     if sha256(artifact) != card["sha256"]:
         raise ArtifactError("The artifact is not the one that its model card describes: its SHA-256 differs.")
+    if not isinstance(card["labels"], list) or not all(isinstance(each, str) for each in card["labels"]):
+        raise ArtifactError("The model card's labels must be a list of words.")
     if len(set(card["labels"])) != len(card["labels"]) or len(card["labels"]) < 2:
         raise ArtifactError("The model card must name at least two labels, each once.")
     threshold = card["threshold"]

@@ -47,10 +47,14 @@ def fit_vector(
 def choose_threshold(
     probabilities: NDArray[np.float32], labels: NDArray[np.int64], *, accuracy: float = 0.8
 ) -> float:
-    """The lowest confidence such that the answers from it up are right at least `accuracy` of the time."""
+    """The lowest confidence such that the answers from it up are right at least `accuracy` of the time.
+
+    By a standard error more than that: what just reaches it on these faces would often not do so on others.
+    """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     for threshold in np.round(np.arange(0, 1, 0.01), 2):
         answered = confidence >= threshold
-        if answered.any() and right[answered].mean() >= accuracy:
+        count = max(answered.sum(), 1)
+        if right[answered].sum() / count >= min(1.0, accuracy + np.sqrt(accuracy * (1 - accuracy) / count)):
             return float(threshold)
     return 1.0

@@ -72,7 +72,8 @@ class AugmentedBatches(keras.utils.PyDataset):
     """Shuffled, augmented batches of (images, targets) for `keras.Model.fit`.
 
     images: (N, S, S) uint8 gray. targets: (N, K) float32, rows that sum to 1. The order and the changes
-    follow from `seed` and the epoch alone, so a resumed run sees what an unbroken one would.
+    follow from `seed` and the epoch alone, so a resumed run sees what an unbroken one would. mixed_epochs:
+    how many of the first epochs have `mixup`.
     """
 
     def __init__(
@@ -84,12 +85,14 @@ class AugmentedBatches(keras.utils.PyDataset):
         batch: int,
         seed: int,
         mixup: float = 0.0,
+        mixed_epochs: int = 0,
         first_epoch: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.images, self.targets = images, targets
-        self.preprocessing, self.batch, self.seed, self.mixup = preprocessing, batch, seed, mixup
+        self.preprocessing, self.batch, self.seed = preprocessing, batch, seed
+        self.mixup, self.mixed_epochs = mixup, mixed_epochs
         self.epoch = first_epoch
         self._shuffle()
 
@@ -100,7 +103,9 @@ class AugmentedBatches(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, self.epoch, index))
         chosen = self.order[index * self.batch : (index + 1) * self.batch]
         images = np.stack([augment(self.images[i], rng) for i in chosen])
-        return mix(self.preprocessing(images), self.targets[chosen], self.mixup, rng)
+        # Keras ends an epoch before the first one, so that they count from 1 here.
+        alpha = self.mixup if self.epoch <= self.mixed_epochs else 0.0
+        return mix(self.preprocessing(images), self.targets[chosen], alpha, rng)
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import lzma
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -124,7 +124,7 @@ def fer_plus_majority(counts: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def read_folder(path: Path, *, names: tuple[str, ...], side: int) -> FaceSet:
-    """Read a folder per class, `path/happy/*.png`, as gray squares of `side` pixels.
+    """Read a folder per class, `path/happy/*.png`; `images` are gray squares of `side` pixels, `stored` RGB.
 
     A picture that is no square gives the square in its middle. Not every class must have a folder. Raises
     ValueError for a folder that is not among `names`, an unreadable picture or no pictures at all; OSError.
@@ -136,9 +136,11 @@ def read_folder(path: Path, *, names: tuple[str, ...], side: int) -> FaceSet:
     files = [f for folder in folders for f in sorted(folder.iterdir()) if f.suffix.lower() in PICTURES]
     if not files:
         raise ValueError(f"{path} has no pictures; it needs a folder for each label: {', '.join(names)}")
-    images = np.stack([_read_square(file, side) for file in files])
+    squares = [_read_square(file) for file in files]
+    images = np.stack([_resized(cv2.cvtColor(square, cv2.COLOR_RGB2GRAY), side) for square in squares])
     labels = np.array([names.index(file.parent.name) for file in files], np.int64)
-    return FaceSet(images, labels, np.zeros((len(files), len(names)), np.float32), names)
+    votes = np.zeros((len(files), len(names)), np.float32)
+    return FaceSet(images, labels, votes, names, stored=one_by_one(squares))
 
 
 def join(parts: Iterable[FaceSet]) -> FaceSet:
@@ -237,15 +239,29 @@ def correlation(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(cv2.matchTemplate(other, middle, cv2.TM_CCOEFF_NORMED).max())
 
 
-def _read_square(file: Path, side: int) -> NDArray[np.uint8]:
+def _read_square(file: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(file) as opened:
-            gray = ImageOps.exif_transpose(opened).convert("L")
+            upright = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file} can't be read as a picture: {error}") from error
-    if gray.size != (side, side):
-        gray = ImageOps.fit(gray, (side, side), Image.Resampling.BOX)
-    return np.asarray(gray, np.uint8)
+    side = min(upright.size)
+    left, top = ((length - side) // 2 for length in upright.size)
+    return np.asarray(upright.crop((left, top, left + side, top + side)), np.uint8)
+
+
+def _resized(image: NDArray[Any], side: int) -> NDArray[np.uint8]:
+    if len(image) == side:
+        return np.asarray(image, np.uint8)
+    how = cv2.INTER_AREA if len(image) > side else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (side, side), interpolation=how), np.uint8)
+
+
+def one_by_one(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.object_]:
+    """(N,): they may be of different sizes."""
+    array = np.empty(len(crops), np.object_)
+    array[:] = crops
+    return array
 
 
 def _rows(path: Path) -> Iterable[dict[str, str]]:

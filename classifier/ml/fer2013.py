@@ -25,13 +25,24 @@ class Splits(NamedTuple):
 def read_splits(data: Path, *, votes: Path | None, held_out: float) -> Splits:
     """Read the file, and hold a share (0 to 1) of its training faces out. Two minutes for all of FER2013.
 
-    Raises as `read_fer2013` does.
+    Raises ValueError where one of them has no face, and as `read_fer2013` does.
     """
     splits = read_fer2013(data, votes=votes)
+    if missing := {"Training", "PublicTest"} - splits.keys():
+        raise ValueError(f"{data} has no rows with Usage {' or '.join(sorted(missing))}; training needs both")
     test = splits["PublicTest"]
     cut, held = hold_out(without_duplicates_of(splits["Training"], test), share=held_out)
     held = without_duplicates_of(held, cut)
+    if not len(cut) or not len(held):
+        raise ValueError(f"{data} has too few different faces to learn from and to hold some out")
     return Splits(cut, realigned(cut), realigned(held), realigned(test))
+
+
+def at_least_one(text: str) -> int:
+    """For an argument that counts. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import FaceSet, leaks
+from .dataset import FaceSet, leaks, one_by_one
 from .preprocessing import Preprocessing
 from .realign import aligned_crops
 
@@ -75,7 +75,7 @@ class Frozen:
             images[others] = GRAY.gray(crops)
         else:
             stored = stored.copy()
-            stored[others] = _one_by_one(list(crops))
+            stored[others] = one_by_one(list(crops))
             images[others] = GRAY.gray(stored[others])
         faces = replace(self.faces, images=images, stored=stored)
         return replace(self, faces=faces, aligned=np.ones_like(self.aligned))
@@ -113,7 +113,7 @@ def read_frozen(path: Path, *, names: tuple[str, ...]) -> Frozen:
         np.array([names.index(label) for label in labels], np.int64),
         votes,
         names,
-        stored=_one_by_one(crops) if few else None,
+        stored=one_by_one(crops) if few else None,
     )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -132,10 +132,3 @@ def _crop(row: dict[str, object]) -> NDArray[np.uint8]:
     height, width, channels, pixels = (row[name] for name in ("height", "width", "channels", "pixels"))
     shape = (height, width) if channels == 1 else (height, width, channels)
     return np.frombuffer(pixels, np.uint8).reshape(shape)  # type: ignore[call-overload]
-
-
-def _one_by_one(crops: list[NDArray[np.uint8]]) -> NDArray[np.object_]:
-    """(N,): they may be of different sizes."""
-    array = np.empty(len(crops), np.object_)
-    array[:] = crops
-    return array

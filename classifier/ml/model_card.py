@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from . import artifact as artifacts
@@ -23,7 +24,8 @@ NAMING = (
     "Tells some people apart by their faces, which is biometric identification, for this purpose alone: "
     "“{purpose}” Whoever is none of them is told for one of them."
 )
-LIBRARIES = ("keras", "numpy", "onnxruntime", "scikit-learn", "tensorflow")
+# Keras trains by one of the last three.
+LIBRARIES = ("keras", "numpy", "onnxruntime", "scikit-learn", "tensorflow", "jax", "torch")
 
 
 def calibrated_card(
@@ -68,8 +70,16 @@ def provenance(dataset: dict[str, Any], *, purpose: str = "") -> dict[str, Any]:
     return {
         "intended_use": NAMING.format(purpose=purpose.strip()) if purpose else INTENDED_USE,
         "dataset": dataset,
-        "environment": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        "environment": {"python": platform.python_version()} | _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def of_fer2013(training: FaceSet, *, voted: bool) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def train(
     taught = taught_by(teacher, training) if teacher else None
     fit(pipeline, training, recipe=recipe, taught=taught.answers if taught else None, tell=tell)
     artifact, card = build_artifact(pipeline, held, label_set="expressions")
-    card |= provenance(of_fer2013(cut, voted=votes is not None))
+    card |= provenance(of_fer2013(cut, voted=votes is not None and recipe.votes_share > 0))
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "cross_validation": table,

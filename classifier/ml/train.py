@@ -27,7 +27,7 @@ from . import artifact as artifacts
 from .cnn import AugmentedBatches, build_network
 from .dataset import FaceSet, targets
 from .export import export_onnx, serving_graph
-from .fer2013 import add_arguments, read_splits
+from .fer2013 import add_arguments, at_least_one, read_splits
 from .fine_tuning import calibrated, with_moment
 from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .preprocessing import Preprocessing
@@ -60,6 +60,8 @@ class Recipe:
     weight_decay: float = 3e-3
     dropout: float = 0.3
     mixup: float = 0.2
+    # The last epochs, in which no face is mixed with another.
+    unmixed: int = 10
     votes_share: float = 0.4
     taught_share: float = 0.0
     held_out: float = 0.06
@@ -102,7 +104,9 @@ def fit_network(
             raise ValueError(
                 f"{folder} holds a run of another recipe or other data; choose another --output or empty it"
             )
-        done, network = seen["epoch"], keras.models.load_model(checkpoint)
+        network = keras.models.load_model(checkpoint)
+        # By the network itself: a run may have ended before the note beside it was renewed.
+        done = int(network.optimizer.iterations) // -(-len(training) // recipe.batch)
     else:
         network = _compiled_network(training, recipe=recipe, preprocessing=preprocessing)
     if done < recipe.epochs:
@@ -119,6 +123,7 @@ def fit_network(
                 batch=recipe.batch,
                 seed=recipe.seed,
                 mixup=recipe.mixup,
+                mixed_epochs=recipe.epochs - recipe.unmixed,
                 first_epoch=done,
             ),
             initial_epoch=done,
@@ -259,7 +264,7 @@ def train(
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m classifier.ml.train", description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--epochs", type=int, help="times that every face is seen")
+    parser.add_argument("--epochs", type=at_least_one, help="times that every face is seen")
     options = parser.parse_args(arguments)
     recipe = replace(
         QUICK if options.quick else Recipe(),

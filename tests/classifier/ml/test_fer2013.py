@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from classifier.ml.dataset import shown_in
 from classifier.ml.fer2013 import read_splits
 
@@ -17,3 +19,23 @@ def test_no_face_is_in_two_splits(fer_file: Path, tmp_path: Path) -> None:
     assert not shown_in(splits.held, splits.cut).any()
     assert not shown_in(splits.test, splits.cut).any()
     assert (splits.training.labels == splits.cut.labels).all()
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [("Training", "no rows with Usage PublicTest"), ("PublicTest", "no rows with Usage Training")],
+)
+def test_a_file_that_lacks_a_split_is_refused(kept: str, said: str, fer_file: Path, tmp_path: Path) -> None:
+    header, *rows = fer_file.read_text().splitlines()
+    part = tmp_path / "fer2013.csv"
+    part.write_text("\n".join([header, *(row for row in rows if row.endswith(kept))]) + "\n")
+    with pytest.raises(ValueError, match=said):
+        read_splits(part, votes=None, held_out=0.3)
+
+
+def test_a_file_of_too_few_faces_is_refused(fer_file: Path, tmp_path: Path) -> None:
+    header, *rows = fer_file.read_text().splitlines()
+    small = tmp_path / "fer2013.csv"
+    small.write_text("\n".join([header, *rows[:2], *rows[-2:]]) + "\n")
+    with pytest.raises(ValueError, match="too few different faces"):
+        read_splits(small, votes=None, held_out=0.0)

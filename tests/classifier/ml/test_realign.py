@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from classifier.ml.dataset import FaceSet
+from classifier.ml.dataset import FaceSet, read_folder
+from classifier.ml.preprocessing import Preprocessing
 from classifier.ml.realign import aligned_crops, realigned
 from classifier.vision.align import align_face
 from classifier.vision.detect import make_detector
@@ -51,6 +55,15 @@ def test_a_face_that_was_cut_loosely_comes_to_look_as_the_site_cuts_it(
     cut, wanted = loosely_cut(data, turned=turned, moved=moved), as_the_site_cuts(data)
     aligned = realigned(set_of(cut)).images[0]
     assert alike(aligned, wanted) > alike(cut, wanted) + 0.1
+
+
+def test_a_face_is_the_same_from_a_table_and_from_a_folder(tmp_path: Path) -> None:
+    cut = loosely_cut(astronaut(), turned=8, moved=0.05)
+    (tmp_path / "a").mkdir()
+    Image.fromarray(cut).save(tmp_path / "a" / "1.png")
+    of_folder = realigned(read_folder(tmp_path, names=("a", "b"), side=112))
+    gray = Preprocessing().gray
+    assert (gray(of_folder.crops) == realigned(set_of(cut)).images).all()
 
 
 def test_a_crop_without_eyes_stays_as_it_is() -> None:

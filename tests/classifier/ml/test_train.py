@@ -213,3 +213,39 @@ def test_bfloat16_is_used_where_the_processor_multiplies_it(
         processor.write_text(told)
     monkeypatch.setattr(train, "PROCESSOR", processor)
     assert train.Recipe().precision == precision
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1", "many"])
+def test_epochs_are_counted_from_one(epochs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        train.main(["--data", "none.csv", "--output", str(tmp_path), "--epochs", epochs])
+    assert stopped.value.code == 2
+    assert "whole number from 1 on" in capsys.readouterr().err
+
+
+def test_the_last_epochs_mix_no_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    mixed: list[bool] = []
+    mix = cnn.mix
+
+    def noted(images: Any, targets: Any, alpha: float, rng: Any) -> Any:
+        mixed.append(alpha > 0)
+        return mix(images, targets, alpha, rng)
+
+    monkeypatch.setattr(cnn, "mix", noted)
+    faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48), dtype=np.uint8)
+    batches = cnn.AugmentedBatches(
+        faces,
+        np.eye(7, dtype=np.float32)[np.arange(8) % 7],
+        preprocessing=Preprocessing(),
+        batch=8,
+        seed=0,
+        mixup=0.2,
+        mixed_epochs=3,
+    )
+    network = cnn.build_network("tiny", side=48, classes=7)
+    network.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    network.fit(batches, epochs=5, verbose=0)
+    # Keras also looks at one batch before it begins.
+    assert mixed == [True] * 4 + [False] * 2
