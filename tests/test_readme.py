@@ -35,6 +35,16 @@ def test_every_management_command_exists() -> None:
     assert named <= commands
 
 
+def test_every_option_of_a_module_exists() -> None:
+    both_trainings = (ROOT / "classifier/ml/fer2013.py").read_text("utf-8")
+    runs = re.findall(r"-m ((?:benchmarks|classifier)\.[\w.]+)([^`\n]*)", README)
+    assert len(runs) > 10
+    for module, given in runs:
+        source = (ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8") + both_trainings
+        for option in re.findall(r"--[a-z-]+", given):
+            assert f'"{option}"' in source, f"{module} {option}"
+
+
 def test_what_was_trained_is_copied_to_the_names_that_are_installed() -> None:
     copies = re.findall(r"^cp var/training/(\S+) classifier/weights/(\S+)$", README, re.MULTILINE)
     assert copies == [(name.partition("-")[2], name) for name in FILES]
