@@ -73,13 +73,14 @@ class AugmentedBatches(keras.utils.PyDataset):
 
     images: (N, S, S) uint8 gray. targets: (N, K) float32, rows that sum to 1. The order and the changes
     follow from `seed` and the epoch alone, so a resumed run sees what an unbroken one would. mixed_epochs:
-    how many of the first epochs have `mixup`.
+    how many of the first epochs have `mixup`; those after them have `last_targets`.
     """
 
     def __init__(
         self,
         images: NDArray[np.uint8],
         targets: NDArray[np.float32],
+        last_targets: NDArray[np.float32],
         *,
         preprocessing: Preprocessing,
         batch: int,
@@ -90,7 +91,7 @@ class AugmentedBatches(keras.utils.PyDataset):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.images, self.targets = images, targets
+        self.images, self.targets, self.last_targets = images, targets, last_targets
         self.preprocessing, self.batch, self.seed = preprocessing, batch, seed
         self.mixup, self.mixed_epochs = mixup, mixed_epochs
         self.epoch = first_epoch
@@ -103,9 +104,11 @@ class AugmentedBatches(keras.utils.PyDataset):
         rng = np.random.default_rng((self.seed, self.epoch, index))
         chosen = self.order[index * self.batch : (index + 1) * self.batch]
         images = np.stack([augment(self.images[i], rng) for i in chosen])
+        tensors = self.preprocessing(images)
         # Keras ends an epoch before the first one, so that they count from 1 here.
-        alpha = self.mixup if self.epoch <= self.mixed_epochs else 0.0
-        return mix(self.preprocessing(images), self.targets[chosen], alpha, rng)
+        if self.epoch > self.mixed_epochs:
+            return tensors, self.last_targets[chosen]
+        return mix(tensors, self.targets[chosen], self.mixup, rng)
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

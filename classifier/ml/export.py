@@ -40,7 +40,8 @@ def export_onnx(model: keras.Model, tensors: NDArray[np.float32]) -> bytes:
     """The model as ONNX bytes, weights and activations in 8 bits: a quarter of the size, half the time.
 
     tensors: (N, S, S, 1) float32, some hundred inputs from which the range of each activation is read; of
-    those values the outermost one in ten thousand is cut off. Weights have 7 bits, for processors without
+    those values the outermost one in a hundred thousand is cut off. With one in ten thousand the answers for
+    held out faces diverge twice as far from those in float32. Weights have 7 bits, for processors without
     VNNI instructions, where sums of products of 8 would overflow.
     """
     model(np.zeros((1, *model.input_shape[1:]), np.float32))
@@ -61,7 +62,7 @@ def export_onnx(model: keras.Model, tensors: NDArray[np.float32]) -> bytes:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            extra_options={"CalibPercentile": 99.99},
+            extra_options={"CalibPercentile": 99.999},
         )
         return quantized.read_bytes()
 

@@ -28,7 +28,7 @@ from .cnn import AugmentedBatches, build_network
 from .dataset import FaceSet, targets
 from .export import export_onnx, serving_graph
 from .fer2013 import add_arguments, at_least_one, read_splits
-from .fine_tuning import calibrated, with_moment
+from .fine_tuning import answering_as, calibrated, with_moment
 from .model_card import calibrated_card, figures_of, of_fer2013, provenance
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
@@ -60,9 +60,10 @@ class Recipe:
     weight_decay: float = 3e-3
     dropout: float = 0.3
     mixup: float = 0.2
-    # The last epochs, in which no face is mixed with another.
-    unmixed: int = 10
     votes_share: float = 0.4
+    # The last epochs, in which no face is mixed with another, and the votes' share in them.
+    last: int = 10
+    last_votes_share: float = 0.415
     taught_share: float = 0.0
     held_out: float = 0.06
     precision: str = field(default_factory=fastest_precision)
@@ -113,17 +114,15 @@ def fit_network(
         network.fit(
             AugmentedBatches(
                 training.images,
-                targets(
-                    training,
-                    votes_share=recipe.votes_share,
-                    taught=taught,
-                    taught_share=recipe.taught_share,
+                *(
+                    targets(training, votes_share=share, taught=taught, taught_share=recipe.taught_share)
+                    for share in (recipe.votes_share, recipe.last_votes_share)
                 ),
                 preprocessing=preprocessing,
                 batch=recipe.batch,
                 seed=recipe.seed,
                 mixup=recipe.mixup,
-                mixed_epochs=recipe.epochs - recipe.unmixed,
+                mixed_epochs=recipe.epochs - recipe.last,
                 first_epoch=done,
             ),
             initial_epoch=done,
@@ -199,7 +198,9 @@ def build_artifact(
     trunk = _in_float32(network, recipe=recipe, preprocessing=preprocessing)
     typical = np.random.default_rng(recipe.seed).permutation(len(training))[:TYPICAL_FACES]
     tensors = preprocessing(training.images)
-    graph = export_onnx(serving_graph(trunk), tensors[typical])
+    serving = serving_graph(trunk)
+    graph = export_onnx(serving, tensors[typical])
+    graph = answering_as(graph, tensors, serving.predict(tensors, batch_size=256, verbose=0))
     graph, temperature = calibrated(graph, preprocessing(held.images), held.labels)
     graph = with_moment(graph, tensors)
     artifact = artifacts.with_labels(graph, held.names)

@@ -235,9 +235,11 @@ def test_the_last_epochs_mix_no_faces(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cnn, "mix", noted)
     faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48), dtype=np.uint8)
+    targets = np.eye(7, dtype=np.float32)[np.arange(8) % 7]
     batches = cnn.AugmentedBatches(
         faces,
-        np.eye(7, dtype=np.float32)[np.arange(8) % 7],
+        targets,
+        targets,
         preprocessing=Preprocessing(),
         batch=8,
         seed=0,
