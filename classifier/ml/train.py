@@ -63,7 +63,7 @@ class Recipe:
     votes_share: float = 0.4
     # The last epochs, in which no face is mixed with another, and the votes' share in them.
     last: int = 10
-    last_votes_share: float = 0.415
+    last_votes_share: float = 0.43
     taught_share: float = 0.0
     held_out: float = 0.06
     precision: str = field(default_factory=fastest_precision)
