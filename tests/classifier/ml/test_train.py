@@ -223,31 +223,29 @@ def test_epochs_are_counted_from_one(epochs: str, tmp_path: Path, capsys: pytest
     assert "whole number from 1 on" in capsys.readouterr().err
 
 
-def test_the_last_epochs_mix_no_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_epochs_mix_no_faces_and_have_targets_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
-    mixed: list[bool] = []
-    mix = cnn.mix
-
-    def noted(images: Any, targets: Any, alpha: float, rng: Any) -> Any:
-        mixed.append(alpha > 0)
-        return mix(images, targets, alpha, rng)
-
-    monkeypatch.setattr(cnn, "mix", noted)
     faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48), dtype=np.uint8)
-    targets = np.eye(7, dtype=np.float32)[np.arange(8) % 7]
+    first, last = (np.tile(np.eye(7, dtype=np.float32)[label], (8, 1)) for label in (0, 1))
+    given: list[float] = []
+    take = cnn.AugmentedBatches.__getitem__
+
+    def noted(self: cnn.AugmentedBatches, index: int) -> Any:
+        images, targets = take(self, index)
+        given.append(float(targets[:, 1].mean()))
+        return images, targets
+
+    monkeypatch.setattr(cnn.AugmentedBatches, "__getitem__", noted)
+    mixed: list[float] = []
+    mix = cnn.mix
+    monkeypatch.setattr(cnn, "mix", lambda *args: mixed.append(args[2]) or mix(*args))
     batches = cnn.AugmentedBatches(
-        faces,
-        targets,
-        targets,
-        preprocessing=Preprocessing(),
-        batch=8,
-        seed=0,
-        mixup=0.2,
-        mixed_epochs=3,
+        faces, first, last, preprocessing=Preprocessing(), batch=8, seed=0, mixup=0.2, mixed_epochs=3
     )
     network = cnn.build_network("tiny", side=48, classes=7)
     network.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
     network.fit(batches, epochs=5, verbose=0)
     # Keras also looks at one batch before it begins.
-    assert mixed == [True] * 4 + [False] * 2
+    assert given == [0] * 4 + [1] * 2
+    assert mixed == [0.2] * 4
