@@ -239,7 +239,12 @@ def test_the_last_epochs_mix_no_faces_and_have_targets_of_their_own(monkeypatch:
     monkeypatch.setattr(cnn.AugmentedBatches, "__getitem__", noted)
     mixed: list[float] = []
     mix = cnn.mix
-    monkeypatch.setattr(cnn, "mix", lambda *args: mixed.append(args[2]) or mix(*args))
+
+    def noted_mix(images: Any, targets: Any, alpha: float, rng: Any) -> Any:
+        mixed.append(alpha)
+        return mix(images, targets, alpha, rng)
+
+    monkeypatch.setattr(cnn, "mix", noted_mix)
     batches = cnn.AugmentedBatches(
         faces, first, last, preprocessing=Preprocessing(), batch=8, seed=0, mixup=0.2, mixed_epochs=3
     )
