@@ -31,6 +31,9 @@ ALIKE_AT_A_GLANCE = 0.88
 ALIKE = 0.92
 GLANCE = 16
 
+LARGEST_SIDE = 192
+"""Larger pictures of faces are shrunk to it when they are read: nothing looks at them more closely."""
+
 
 @dataclass(frozen=True)
 class FaceSet:
@@ -126,8 +129,9 @@ def fer_plus_majority(counts: NDArray[np.float32]) -> NDArray[np.int64]:
 def read_folder(path: Path, *, names: tuple[str, ...], side: int) -> FaceSet:
     """Read a folder per class, `path/happy/*.png`; `images` are gray squares of `side` pixels, `stored` RGB.
 
-    A picture that is no square gives the square in its middle. Not every class must have a folder. Raises
-    ValueError for a folder that is not among `names`, an unreadable picture or no pictures at all; OSError.
+    A picture that is no square gives the square in its middle, and one that is larger than LARGEST_SIDE is
+    shrunk to that. Not every class must have a folder. Raises ValueError for a folder that is not among
+    `names`, an unreadable picture or no pictures at all; OSError.
     """
     folders = sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith("."))
     unknown = [folder.name for folder in folders if folder.name not in names]
@@ -247,7 +251,8 @@ def _read_square(file: Path) -> NDArray[np.uint8]:
         raise ValueError(f"{file} can't be read as a picture: {error}") from error
     side = min(upright.size)
     left, top = ((length - side) // 2 for length in upright.size)
-    return np.asarray(upright.crop((left, top, left + side, top + side)), np.uint8)
+    square = np.asarray(upright.crop((left, top, left + side, top + side)), np.uint8)
+    return _resized(square, min(side, LARGEST_SIDE))
 
 
 def _resized(image: NDArray[Any], side: int) -> NDArray[np.uint8]:

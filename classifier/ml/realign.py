@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from classifier.vision.align import align_face
 from classifier.vision.detect import Detector, YuNetDetector
 
-from .dataset import FaceSet, one_by_one
+from .dataset import LARGEST_SIDE, FaceSet, one_by_one
 from .preprocessing import Preprocessing
 
 # YuNet finds a face and its eyes in 98.6 % of FER2013's crops when they are enlarged to this side.
-SEARCHED_SIDE = 192
+SEARCHED_SIDE = LARGEST_SIDE
 
 
 def realigned(faces: FaceSet) -> FaceSet:

@@ -197,14 +197,14 @@ def test_a_wide_picture_gives_its_middle(tmp_path: Path) -> None:
     assert (read_folder(tmp_path, names=("happy", "sad"), side=48).images == 255).all()
 
 
-def test_pictures_keep_their_size_and_colours_beside_their_gray(tmp_path: Path) -> None:
+def test_pictures_keep_their_colours_and_a_size_in_which_all_is_seen(tmp_path: Path) -> None:
     (tmp_path / "happy").mkdir()
-    for name, size in (("a.png", (30, 30)), ("b.png", (60, 80))):
+    for name, size in (("a.png", (30, 30)), ("b.png", (60, 80)), ("c.png", (900, 1200))):
         Image.new("RGB", size, (200, 100, 0)).save(tmp_path / "happy" / name)
     faces = read_folder(tmp_path, names=("happy", "sad"), side=48)
-    assert [crop.shape for crop in faces.crops] == [(30, 30, 3), (60, 60, 3)]
+    assert [crop.shape for crop in faces.crops] == [(30, 30, 3), (60, 60, 3), (192, 192, 3)]
     assert all((crop == (200, 100, 0)).all() for crop in faces.crops)
-    assert faces.images.shape == (2, 48, 48)
+    assert faces.images.shape == (3, 48, 48)
 
 
 def test_folders_that_are_no_labels_are_named_with_those_that_are(tmp_path: Path) -> None:
