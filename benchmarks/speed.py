@@ -3,7 +3,8 @@
     python -m benchmarks.speed [--fer-python fer-env/bin/python]
 
 The photographs are scikit-image's astronaut: as 350 × 350 pixels, and inside a 12-megapixel scene with a
-camera's noise. With --fer-python, `fer` reads the same files in turn with this project's code.
+camera's noise. With --fer-python, `fer` reads the same files in turn with this project's code. "Why?" is the
+heat map of one face.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from PIL import Image
 from benchmarks.photographs import WEIGHTS
 from benchmarks.reference import FerReference
 from classifier.ml import artifact as artifacts
+from classifier.ml.explain import heat_map
 from classifier.ml.runtime import Classifier
 from classifier.vision.align import align_face, measure_quality
 from classifier.vision.detect import make_detector
@@ -75,6 +77,8 @@ class Site:
                 measure_quality(crop, face, scale=photograph.scale)
         with timed(times, "classify"):
             self.classifier.predict(crops)
+        with timed(times, "explain"):
+            heat_map(self.classifier, crops[0], 0)
         return len(faces)
 
 
@@ -112,10 +116,12 @@ def _compare(site: Site, fer: FerReference | None, name: str, path: Path, *, rou
             answer = fer.read(path)
             for kind in () if warm_up else ("cpu_ms", "face_cpu_ms"):
                 theirs[kind] += [answer[kind]] if answer[kind] else []
+    explained = times.pop("explain")
     total = [sum(stages) for stages in zip(*times.values(), strict=True)]
     print(
         f"{name:12} {faces:5}", *(f"{median(times[stage]):9.1f}" for stage in STAGES), f"{median(total):9.1f}"
     )
+    print(f"{'':18} Why? for one face, {median(explained):.0f} ms")
     ours = {"cpu_ms": median(total), "face_cpu_ms": median(times["classify"]) / faces}
     for kind, what in (("cpu_ms", "in all"), ("face_cpu_ms", "to classify one face")):
         if theirs[kind]:
