@@ -39,7 +39,7 @@ def augment(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     Moved; gamma and blur (what a camera does); and one erased rectangle (DeVries & Taylor, "Cutout", 2017).
     """
     side = image.shape[0]
-    out: NDArray[Any] = moved(image, rng, turn=10, scale=0.1, shift=0.06)
+    out: NDArray[Any] = moved(image, rng, turn=15, scale=0.15, shift=0.08)
     if rng.random() < 0.3:
         out = cv2.LUT(out, _gamma_table(rng.uniform(0.6, 1.6)))
     if rng.random() < 0.2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from .augmentation import augment
 from .preprocessing import Preprocessing
+from .teacher import Teacher
 
 # name -> (channels, residual blocks) of each stage; the picture is halved between stages.
 NETWORKS: dict[str, tuple[tuple[int, int], ...]] = {
@@ -73,7 +75,10 @@ class AugmentedBatches(keras.utils.PyDataset):
 
     images: (N, S, S) uint8 gray. targets: (N, K) float32, rows that sum to 1. The order and the changes
     follow from `seed` and the epoch alone, so a resumed run sees what an unbroken one would. mixed_epochs:
-    how many of the first epochs have `mixup`; those after them have `last_targets`.
+    how many of the first epochs have `mixup`; those after them have `last_targets`. cut: the same faces as
+    another detector cut them out, which in every epoch stand for `cut_share` of them. teachers: they take
+    turns by the batch; what one answers for the very copy that the network sees counts for `taught_share` of
+    the target. Beyer et al., "Knowledge Distillation: A Good Teacher Is Patient and Consistent", CVPR 2022.
     """
 
     def __init__(
@@ -88,12 +93,18 @@ class AugmentedBatches(keras.utils.PyDataset):
         mixup: float = 0.0,
         mixed_epochs: int = 0,
         first_epoch: int = 0,
+        cut: NDArray[np.uint8] | None = None,
+        cut_share: float = 0.0,
+        teachers: Sequence[Teacher] = (),
+        taught_share: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.images, self.targets, self.last_targets = images, targets, last_targets
         self.preprocessing, self.batch, self.seed = preprocessing, batch, seed
         self.mixup, self.mixed_epochs = mixup, mixed_epochs
+        self.cut, self.cut_share = images if cut is None else cut, cut_share
+        self.teachers, self.taught_share = teachers, taught_share
         self.epoch = first_epoch
         self._shuffle()
 
@@ -103,12 +114,17 @@ class AugmentedBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
         chosen = self.order[index * self.batch : (index + 1) * self.batch]
-        images = np.stack([augment(self.images[i], rng) for i in chosen])
+        as_cut = rng.random(len(chosen)) < self.cut_share
+        sources = [self.cut if other else self.images for other in as_cut]
+        images = np.stack([augment(source[i], rng) for source, i in zip(sources, chosen, strict=True)])
         tensors = self.preprocessing(images)
         # Keras ends an epoch before the first one, so that they count from 1 here.
-        if self.epoch > self.mixed_epochs:
-            return tensors, self.last_targets[chosen]
-        return mix(tensors, self.targets[chosen], self.mixup, rng)
+        last = self.epoch > self.mixed_epochs
+        targets = (self.last_targets if last else self.targets)[chosen]
+        if self.teachers:
+            taught = self.teachers[index % len(self.teachers)].answer(images)
+            targets = (1 - self.taught_share) * targets + self.taught_share * taught
+        return (tensors, targets) if last else mix(tensors, targets, self.mixup, rng)
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

@@ -49,6 +49,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, plain or .xz")
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, same rows in the same order")
     parser.add_argument("--output", type=Path, required=True, help="folder of the result")
-    parser.add_argument("--teacher", type=Path, help="an artifact (.onnx) whose answers it learns from, too")
     parser.add_argument("--quick", action="store_true", help="a small one: three minutes, to try it")
     parser.add_argument("--seed", type=int, default=0)

@@ -21,7 +21,7 @@ from .features import SIDE
 from .fine_tuning import LastLayer
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "expressions-cnn.onnx"
-LAYERS = {"maps": (64, 6, 6), "deep maps": (128, 3, 3), "embedding": (256,)}
+LAYERS = {"maps": (96, 6, 6), "deep maps": (192, 3, 3), "embedding": (256,)}
 """Their shapes: what is left after the last two times that the picture is shrunk, and what the last layer is
 given."""
 BATCH = 32

@@ -31,7 +31,7 @@ from .pipeline_graph import export_onnx, scores_of
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
 from .search import family_of, search
-from .teacher import TAUGHT_SHARE, taught_by
+from .teacher import TAUGHT_SHARE, read_teacher
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,15 @@ def train(
     if teacher and not isinstance(pipeline["classifier"], KernelMachine):
         tell(log="What is best by cross-validation learns from labels alone: the teacher is not asked.")
         teacher, recipe = None, replace(recipe, taught_share=0)
-    taught = taught_by(teacher, training) if teacher else None
-    fit(pipeline, training, recipe=recipe, taught=taught.answers if taught else None, tell=tell)
+    asked = read_teacher(teacher, training) if teacher else None
+    taught = asked.answer(training.images) if asked else None
+    fit(pipeline, training, recipe=recipe, taught=taught, tell=tell)
     artifact, card = build_artifact(pipeline, held, label_set="expressions")
     card |= provenance(of_fer2013(cut, voted=votes is not None and recipe.votes_share > 0))
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "cross_validation": table,
-        "teacher": taught.sha256 if taught else None,
+        "teacher": asked and asked.sha256,
         "seconds_of_last_run": round(time.monotonic() - began),
     }
     return artifacts.write(output, card["estimator"], artifact, card)
@@ -166,6 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser)
+    parser.add_argument("--teacher", type=Path, help="an artifact (.onnx) whose answers it learns from, too")
     options = parser.parse_args(arguments)
     taught_share = TAUGHT_SHARE if options.teacher else 0.0
     recipe = replace(QUICK if options.quick else Recipe(), taught_share=taught_share, seed=options.seed)

@@ -21,17 +21,24 @@ TAUGHT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Taught:
-    """answers: (N, K) of a teacher for the faces. sha256: which it was."""
+class Teacher:
+    """artifact: its bytes. sha256: their name."""
 
-    answers: NDArray[np.float32]
+    classifier: Classifier
+    artifact: bytes
     sha256: str
 
+    def answer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, K) float32 for (N, S, S) uint8 gray faces; rows sum to 1."""
+        return self.classifier.predict(images)
 
-def taught_by(path: Path, faces: FaceSet) -> Taught:
-    """By the artifact at `path`, its card beside it. Raises OSError; ValueError where it has other labels."""
+
+def read_teacher(path: Path, faces: FaceSet) -> Teacher:
+    """The artifact at `path`, its card beside it. Raises OSError; ValueError where it has other labels."""
     artifact, card = artifacts.read(path)
-    teacher = Classifier.load(artifact, card)
-    if teacher.labels != faces.names:
-        raise ValueError(f"{path} tells {', '.join(teacher.labels)}; the faces are {', '.join(faces.names)}")
-    return Taught(teacher.predict(faces.images), card["sha256"])
+    classifier = Classifier.load(artifact, card)
+    if classifier.labels != faces.names:
+        raise ValueError(
+            f"{path} tells {', '.join(classifier.labels)}; the faces are {', '.join(faces.names)}"
+        )
+    return Teacher(classifier, artifact, card["sha256"])

@@ -237,7 +237,7 @@ class _FromScratch:
         from .train import Recipe
 
         self.request, self.folder = request, folder
-        recipe = Recipe(seed=request.seed)
+        recipe = Recipe(seed=request.seed, cut_share=0)
         self.recipe = replace(recipe, epochs=request.epochs or recipe.epochs)
         self.preprocessing = Preprocessing()
 

@@ -130,10 +130,10 @@ def test_a_network_learns_from_a_teacher_what_the_labels_do_not_say(
     trained: Path, mislabelled: Path, tmp_path: Path
 ) -> None:
     recipe = replace(QUICK, taught_share=1.0)
-    student = train.train(data=mislabelled, votes=None, output=tmp_path, recipe=recipe, teacher=trained)
+    student = train.train(data=mislabelled, votes=None, output=tmp_path, recipe=recipe, teachers=[trained])
     _, card = artifacts.read(student)
     assert card["metrics"]["FER2013 PublicTest"]["accuracy"] > 0.35, "the labels alone would give none"
-    assert card["training"]["teacher"] == artifacts.read(trained)[1]["sha256"]
+    assert card["training"]["teachers"] == [artifacts.read(trained)[1]["sha256"]]
     with pytest.raises(ValueError, match="other data"):
         train.train(data=mislabelled, votes=None, output=tmp_path, recipe=recipe)
 
@@ -146,7 +146,26 @@ def test_a_teacher_must_tell_the_same_labels(trained: Path, fer_file: Path, tmp_
         tmp_path, "other", artifact, card | {"labels": names, "sha256": artifacts.sha256(artifact)}
     )
     with pytest.raises(ValueError, match="tells neutral, surprise"):
-        train.train(data=fer_file, votes=None, output=tmp_path / "run", recipe=QUICK, teacher=other)
+        train.train(data=fer_file, votes=None, output=tmp_path / "run", recipe=QUICK, teachers=[other])
+
+
+def test_a_network_starts_from_what_an_artifact_has_learned(
+    trained: Path, mislabelled: Path, tmp_path: Path
+) -> None:
+    recipe = replace(QUICK, epochs=1, learning_rate=1e-6)
+    student = train.train(data=mislabelled, votes=None, output=tmp_path, recipe=recipe, start=trained)
+    (_, card), (_, first) = artifacts.read(student), artifacts.read(trained)
+    accuracy, before = (each["metrics"]["FER2013 PublicTest"]["accuracy"] for each in (card, first))
+    assert accuracy == pytest.approx(before, abs=0.1)
+    assert card["training"]["start"] == first["sha256"]
+
+
+def test_a_network_does_not_start_from_one_of_another_shape(
+    trained: Path, fer_file: Path, tmp_path: Path
+) -> None:
+    recipe = replace(QUICK, network="small")
+    with pytest.raises(ValueError, match="no network of the shape of cnn_small"):
+        train.train(data=fer_file, votes=None, output=tmp_path, recipe=recipe, start=trained)
 
 
 def test_batches_are_normalized_as_keras_does() -> None:
@@ -254,3 +273,56 @@ def test_the_last_epochs_mix_no_faces_and_have_targets_of_their_own(monkeypatch:
     # Keras also looks at one batch before it begins.
     assert given == [0] * 4 + [1] * 2
     assert mixed == [0.2] * 4
+
+
+def test_in_every_epoch_other_faces_are_seen_as_they_were_cut() -> None:
+    aligned, cut = np.zeros((600, 48, 48), np.uint8), np.full((600, 48, 48), 255, np.uint8)
+    targets = np.tile(np.eye(7, dtype=np.float32)[0], (600, 1))
+    batches = cnn.AugmentedBatches(
+        aligned, targets, targets, preprocessing=Middles(), batch=600, seed=0, cut=cut, cut_share=1 / 3
+    )
+    seen = []
+    for _ in range(2):
+        bright = batches[0][0] > 128
+        seen.append(set(batches.order[bright]))
+        batches.on_epoch_end()
+    assert all(150 < len(places) < 250 for places in seen)
+    assert seen[0] != seen[1]
+
+
+class Middles(Preprocessing):
+    """The brightness of most of a face."""
+
+    def __call__(self, crops: Any) -> Any:
+        return np.median(crops, axis=(1, 2))
+
+
+def test_teachers_take_turns_and_answer_for_the_copies_that_the_network_sees() -> None:
+    asked: list[tuple[int, Any]] = []
+
+    class Noting:
+        def __init__(self, label: int) -> None:
+            self.label = label
+
+        def answer(self, images: Any) -> Any:
+            asked.append((self.label, images))
+            return np.tile(np.eye(7, dtype=np.float32)[self.label], (len(images), 1))
+
+    faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48), dtype=np.uint8)
+    targets = np.tile(np.eye(7, dtype=np.float32)[0], (8, 1))
+    teachers: Any = [Noting(1), Noting(2)]
+    batches = cnn.AugmentedBatches(
+        faces,
+        targets,
+        targets,
+        preprocessing=Preprocessing(),
+        batch=4,
+        seed=0,
+        teachers=teachers,
+        taught_share=0.25,
+    )
+    for place, label in enumerate((1, 2)):
+        tensors, shares = batches[place]
+        np.testing.assert_allclose(shares, np.tile(0.75 * np.eye(7)[0] + 0.25 * np.eye(7)[label], (4, 1)))
+        assert asked[place][0] == label
+        np.testing.assert_array_equal(tensors, Preprocessing()(asked[place][1]))
