@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from .preprocessing import CROP_SIDE
 from .runtime import Classifier
 
-# A covered part is about an eye or half a mouth wide; neighbouring ones overlap by more than half.
+# A covered part is about an eye or half a mouth wide; neighbouring ones overlap by about half.
 PATCH = 32
-STEPS = 9
+STEPS = 8
 
 
 def heat_map(classifier: Classifier, crop: NDArray[np.uint8], label: int) -> NDArray[np.float32]:
