@@ -29,7 +29,8 @@ def heat_map(classifier: Classifier, crop: NDArray[np.uint8], label: int) -> NDA
     hidden = [_blend(crop, blurred, cover) for cover in covers]
     answers = classifier.predict(np.stack([crop, *hidden]))[:, label]
     lost = np.maximum(_log_odds(answers[:1]) - _log_odds(answers[1:]), 0)
-    heat = np.tensordot(lost, covers, axes=1) / covers.sum(axis=0)
+    # Not by BLAS: its threads would go on spinning for as long as all the rest takes.
+    heat = np.einsum("n,nhw->hw", lost, covers) / covers.sum(axis=0)
     most = heat.max()
     return np.asarray(heat / most if most > 0 else heat, np.float32)
 
