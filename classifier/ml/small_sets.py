@@ -170,7 +170,10 @@ def fit(found: Found, faces: FaceSet) -> Pipeline:
 def build_artifact(
     pipeline: Pipeline, found: Found, faces: FaceSet, *, label_set: str
 ) -> tuple[bytes, dict[str, Any]]:
-    """faces: those that were searched. The calibration and the threshold are by the answers of the search."""
+    """faces: those that were searched, as `found.chosen` names them.
+
+    The calibration and the threshold are by the answers of the search.
+    """
     graph = export_onnx(pipeline, temperature=found.temperature)
     artifact = artifacts.with_labels(graph, faces.names)
     preprocessing = pipeline["embedding"].preprocessing
@@ -181,11 +184,10 @@ def build_artifact(
         estimator=found.cell.family,
         preprocessing=preprocessing,
     )
-    labels = faces.labels[found.chosen]
-    card["threshold"] = choose_threshold(found.answers, labels)
+    card["threshold"] = choose_threshold(found.answers, faces.labels)
     card["calibration"] |= {
         "temperature": round(found.temperature, 4),
-        "faces": len(labels),
+        "faces": len(faces),
         "by": "cross-validation",
     }
     card["input"] = {"shape": [None, preprocessing.width], "dtype": "float32"}

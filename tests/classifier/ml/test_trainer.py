@@ -14,7 +14,7 @@ import pytest
 
 from classifier.ml import artifact as artifacts
 from classifier.ml import frozen as frozen_datasets
-from classifier.ml import trainer, ways
+from classifier.ml import small_sets, trainer, ways
 from classifier.ml.dataset import EXPRESSIONS, read_fer2013
 from classifier.ml.embedding import FEATURES as DENSE
 from classifier.ml.frozen import digests_in, read_frozen
@@ -147,6 +147,17 @@ def test_features_are_chosen_for_few_and_what_was_left_out_is_told(examples: Pat
     mistakes = json.loads((tmp_path / "result.json").read_text())["mistakes"]
     assert sum(one["where"] == "left_out" for one in mistakes) == min(wrong, trainer.MISTAKES_TOLD)
     assert "to greet the members of a club" in card["intended_use"]
+
+
+def test_more_are_learned_from_than_are_searched(
+    examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_sets, "SEARCHED", 60)
+    ask(tmp_path, examples, estimator="logistic")
+    trainer.run(tmp_path, tell=Listener())
+    _artifact, card = artifacts.read(tmp_path / "candidate.onnx")
+    assert card["training"]["searched"] == card["calibration"]["faces"] == 60
+    assert len(np.load(tmp_path / "test.npz")["left_out"]) == 60
 
 
 def test_mistakes_are_told_with_what_a_picture_is_known_by(examples: Path) -> None:
