@@ -83,7 +83,7 @@ class CropEmbedding(TransformerMixin, BaseEstimator):
 
     @property
     def _features(self) -> tuple[str, ...]:
-        face = (FACE,) if set(self.parts) & LAYERS.keys() else ()
+        face = (FACE,) if set(self.parts) & set(LAYERS) else ()
         return (*(part for part in self.parts if part not in LAYERS), *face)
 
     def graph(self) -> bytes:

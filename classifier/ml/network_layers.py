@@ -21,15 +21,14 @@ from .features import SIDE
 from .fine_tuning import LastLayer
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "expressions-cnn.onnx"
-LAYERS = {"maps": (96, 6, 6), "deep maps": (192, 3, 3), "embedding": (256,)}
-"""Their shapes: what is left after the last two times that the picture is shrunk, and what the last layer is
-given."""
+LAYERS = ("maps", "deep maps", "embedding")
+"""What is left after the last two times that the picture is shrunk, and what the last layer is given."""
 BATCH = 32
 
 
 def width(layer: str) -> int:
     """How many numbers the layer has."""
-    return prod(LAYERS[layer])
+    return prod(_shapes()[layer])
 
 
 def layers_of(faces: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -54,7 +53,7 @@ def add_layers(graph: Graph, face: str) -> dict[str, str]:
     graph.nodes.extend(network.graph.node)
     graph.weights.extend(network.graph.initializer)
     names = [output.name for output in network.graph.output]
-    return {layer: _folded(graph, name, LAYERS[layer]) for layer, name in zip(LAYERS, names, strict=True)}
+    return {layer: _folded(graph, name, _shapes()[layer]) for layer, name in zip(LAYERS, names, strict=True)}
 
 
 def _folded(graph: Graph, tensor: str, shape: tuple[int, ...]) -> str:
@@ -66,6 +65,15 @@ def _folded(graph: Graph, tensor: str, shape: tuple[int, ...]) -> str:
         mirrored = graph.add("Gather", mirrored, backwards, axis=len(shape) + 1)
     mean = graph.add("Mul", graph.add("Add", seen, mirrored), graph.constant(np.float32(0.5)))
     return graph.add("Reshape", mean, graph.constant(np.array([-1, prod(shape)])))
+
+
+@lru_cache
+def _shapes() -> dict[str, tuple[int, ...]]:
+    """Of each of LAYERS, for one face: (C, H, W) or (C,)."""
+    session = onnxruntime.InferenceSession(_network(), providers=["CPUExecutionProvider"])
+    picture = np.zeros((1, SIDE, SIDE, 1), np.float32)
+    found = session.run(None, {session.get_inputs()[0].name: picture})
+    return {layer: each.shape[1:] for layer, each in zip(LAYERS, found, strict=True)}
 
 
 @lru_cache
@@ -90,5 +98,6 @@ def _network() -> bytes:
     weights = [tensor for tensor in model.graph.initializer if tensor.name in needed]
     ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs]
     graph = helper.make_graph(nodes[::-1], "network", [model.graph.input[0]], ends, weights)
-    serialized: bytes = helper.make_model(graph).SerializeToString()
+    cut = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    serialized: bytes = cut.SerializeToString()
     return serialized
