@@ -83,7 +83,7 @@ class FaceSet:
 
 
 def read_fer2013(path: Path, *, votes: Path | None = None) -> dict[str, FaceSet]:
-    """Read FER2013's `emotion,pixels,Usage` file (plain or .xz), by Usage.
+    """Read FER2013's `emotion,pixels,Usage` file (plain or .xz), by Usage: all under "" where it has none.
 
     `votes` is FER+'s `fer2013new.csv`, its rows in the same order; where it has rows of other Usages too,
     those are passed over. Sources: Goodfellow et al., "Challenges in Representation Learning", 2013; Barsoum
@@ -96,7 +96,7 @@ def read_fer2013(path: Path, *, votes: Path | None = None) -> dict[str, FaceSet]
             pixels = np.array(row["pixels"].split(), dtype=np.uint8)
             images.append(pixels.reshape(48, 48))
             labels.append(range(len(EXPRESSIONS)).index(int(row["emotion"])))
-            usages.append(row["Usage"].strip())
+            usages.append(row.get("Usage", "").strip())
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"{path}, line {number} is not a row of FER2013: {error}") from error
     if not images:
@@ -272,7 +272,9 @@ def one_by_one(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.object_]:
 def _rows(path: Path) -> Iterable[dict[str, str]]:
     try:
         with _open_text(path) as lines:
-            yield from csv.DictReader(lines)
+            rows = csv.DictReader(lines)
+            rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
+            yield from rows
     except (csv.Error, UnicodeDecodeError, EOFError, lzma.LZMAError) as error:
         raise ValueError(f"{path} can't be read as CSV: {error}") from error
 

@@ -47,6 +47,17 @@ def test_a_compressed_file_reads_the_same(fer_file: Path, tmp_path: Path) -> Non
     assert read_fer2013(packed)["Training"].digest() == read_fer2013(fer_file)["Training"].digest()
 
 
+def test_a_header_may_have_spaces_and_no_usage(fer_file: Path, tmp_path: Path) -> None:
+    """As the archive has it that most people know, and as people make their own."""
+    given = read_fer2013(fer_file)
+    spaced, bare = tmp_path / "spaced.csv", tmp_path / "bare.csv"
+    text = fer_file.read_text()
+    spaced.write_text(text.replace("emotion,pixels,Usage", "emotion, pixels, Usage"))
+    bare.write_text("\n".join(line.rpartition(",")[0] for line in text.splitlines()))
+    assert read_fer2013(spaced)["Training"].digest() == given["Training"].digest()
+    assert len(read_fer2013(bare)[""]) == sum(map(len, given.values()))
+
+
 @pytest.mark.parametrize(
     "row",
     [
