@@ -1,4 +1,4 @@
-"""The convolutional network, in backend-neutral Keras 3, and its augmentation."""
+"""The convolutional network, in backend-neutral Keras 3, and the batches that it learns from."""
 
 from __future__ import annotations
 

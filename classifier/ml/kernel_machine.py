@@ -34,7 +34,7 @@ class KernelMachine(ClassifierMixin, BaseEstimator):
     changes the answers of a first, smaller machine they count for more.
 
     gamma: of the kernel exp(-gamma · d² / m), with m the median squared distance between two centres.
-    alpha: how much a large weight costs, for each face.
+    alpha: how much large weights cost, beside the squared errors of all faces.
     """
 
     def __init__(self, gamma: float = 1.5, alpha: float = 0.1, centres: int = 12_500, seed: int = 0) -> None:

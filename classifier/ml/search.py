@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
 from .dataset import FaceSet
@@ -56,13 +56,13 @@ def family_of(classifier: ClassifierMixin) -> str:
 
 def search(
     faces: FaceSet,
+    groups: NDArray[np.str_],
     *,
     embedding: FaceEmbedding,
     families: Sequence[str] = tuple(FAMILIES),
     grid: str = "small",
     folds: int = 3,
     at_most: int = 4000,
-    groups: NDArray[np.str_] | None = None,
     seed: int = 0,
     dask: str | None = None,
     tell: Tell = silent,
@@ -86,10 +86,10 @@ def search(
                 pipeline,
                 [{name: [value] for name, value in cell.items()} for cell in part],
                 scoring="accuracy",
-                cv=_folds(folds, groups, seed=seed),
+                cv=StratifiedGroupKFold(folds, shuffle=True, random_state=seed),
                 refit=False,
                 error_score="raise",
-            ).fit(X, y, groups=None if groups is None else groups[chosen])
+            ).fit(X, y, groups=groups[chosen])
             table += _rows(found.cv_results_)
             best = max(row["accuracy"] for row in table)
             tell(stage="search", done=len(table), total=len(cells), score=best)
@@ -120,11 +120,6 @@ def _cells(family: str, grid: str) -> list[dict[str, Any]]:
     """What `Pipeline.set_params` takes, for each cell of the family's grid."""
     tried = {f"classifier__{name}": values for name, values in GRIDS[grid][family].items()}
     return list(ParameterGrid({"classifier": [FAMILIES[family]]} | tried))
-
-
-def _folds(count: int, groups: NDArray[np.str_] | None, *, seed: int) -> StratifiedKFold:
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    return kind(count, shuffle=True, random_state=seed)
 
 
 @contextmanager

@@ -70,13 +70,15 @@ class Recipe:
     # In every epoch, of the faces: as another detector cut them out, not aligned.
     cut_share: float = 1 / 3
     held_out: float = 0.06
+    # Faces to learn from; None: all.
+    at_most: int | None = None
     precision: str = field(default_factory=fastest_precision)
     seed: int = 0
 
 
 FURTHER = Recipe(epochs=20, learning_rate=0.04, last=4, last_votes_share=0.4)
 """For a network that starts from what an artifact has learned."""
-QUICK = Recipe(network="tiny", epochs=6, dropout=0.0, mixup=0.0, precision="float32")
+QUICK = Recipe(network="tiny", epochs=6, dropout=0.0, mixup=0.0, at_most=10_000, precision="float32")
 
 
 def fit_network(
@@ -144,6 +146,7 @@ def fit_network(
             epochs=recipe.epochs,
             validation_data=(preprocessing(held.images), targets(held, votes_share=0)),
             callbacks=[_Checkpoint(checkpoint, state, run), _Progress(recipe.epochs, tell)],
+            shuffle=False,  # the batches are; Keras would do so again, in another order when it goes on
             verbose=0,
         )
     return network
@@ -170,18 +173,23 @@ def _compiled_network(training: FaceSet, *, recipe: Recipe, preprocessing: Prepr
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """After each epoch: the network with its optimiser, then the note that says which epoch it is."""
+    """After each epoch: the network with its optimiser, then the note of the epoch and of what all took."""
 
     def __init__(self, checkpoint: Path, state: Path, run: dict[str, Any]) -> None:
         super().__init__()
         self.checkpoint, self.state, self.run = checkpoint, state, run
+        self.seconds = json.loads(state.read_text())["seconds"] if state.exists() else 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         temporary = self.checkpoint.with_name("next.keras")
         self.model.save(temporary)
         temporary.replace(self.checkpoint)
         note = self.state.with_name("next.json")
-        note.write_text(json.dumps({"epoch": epoch + 1} | self.run))
+        self.seconds += time.monotonic() - self.began
+        note.write_text(json.dumps({"epoch": epoch + 1, "seconds": self.seconds} | self.run))
         note.replace(self.state)
 
 
@@ -251,9 +259,10 @@ def train(
     tell: Tell = silent,
 ) -> Path:
     """The whole way from the CSV to `cnn.onnx` and `cnn.json` in `output`. Returns the artifact's path."""
-    began = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
-    cut, training, held, test = read_splits(data, votes=votes, held_out=recipe.held_out)
+    cut, training, held, test = read_splits(
+        data, votes=votes, held_out=recipe.held_out, at_most=recipe.at_most
+    )
     preprocessing = Preprocessing()
     started = read_teacher(start, training) if start else None
     taught = [read_teacher(path, training) for path in teachers]
@@ -276,7 +285,7 @@ def train(
     card["training"] = asdict(recipe) | {
         "start": started and started.sha256,
         "teachers": [teacher.sha256 for teacher in taught],
-        "seconds_of_last_run": round(time.monotonic() - began),
+        "seconds_of_epochs": round(json.loads((output / "checkpoint.json").read_text())["seconds"]),
         "backend": keras.backend.backend(),
     }
     return artifacts.write(output, "cnn", artifact, card)
@@ -285,6 +294,7 @@ def train(
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m classifier.ml.train", description=__doc__)
     add_arguments(parser)
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, same rows in the same order")
     parser.add_argument(
         "--teacher",
         type=Path,

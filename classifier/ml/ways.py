@@ -172,12 +172,12 @@ class _DenseWords:
 
         self.pipeline, self.table = search(
             material.choosing,
+            material.choosing_groups,
             embedding=FaceEmbedding(words=self.recipe.words, seed=self.recipe.seed),
             families=families,
             grid=self.request.grid,
             folds=FOLDS,
             at_most=self.recipe.searched,
-            groups=material.choosing_groups,
             seed=self.request.seed,
             dask=self.request.dask,
             tell=tell,

@@ -18,7 +18,14 @@ def test_no_face_is_in_two_splits(fer_file: Path, tmp_path: Path) -> None:
     assert len(splits.held) > 50
     assert not shown_in(splits.held, splits.cut).any()
     assert not shown_in(splits.test, splits.cut).any()
+    assert not shown_in(splits.held, splits.test).any()
     assert (splits.training.labels == splits.cut.labels).all()
+
+
+def test_the_first_so_many_training_faces_are_split(fer_file: Path) -> None:
+    splits = read_splits(fer_file, held_out=0.3, at_most=100)
+    assert len(splits.cut) + len(splits.held) == 100
+    assert len(splits.test) == 84
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from distributed import LocalCluster
+from numpy.typing import NDArray
 
 from classifier.ml.dataset import FaceSet, read_fer2013
 from classifier.ml.embedding import FaceEmbedding
@@ -20,24 +21,33 @@ def faces(fer_file: Path) -> FaceSet:
     return read_fer2013(fer_file)["Training"].take(np.arange(84))
 
 
-def test_a_cluster_of_two_workers_finds_what_one_machine_finds(faces: FaceSet) -> None:
-    _pipeline, alone = search(faces, embedding=SMALL, families=["logistic"], folds=2)
+@pytest.fixture(scope="module")
+def groups(faces: FaceSet) -> NDArray[np.str_]:
+    return np.array(faces.digests())
+
+
+def test_a_cluster_of_two_workers_finds_what_one_machine_finds(
+    faces: FaceSet, groups: NDArray[np.str_]
+) -> None:
+    _pipeline, alone = search(faces, groups, embedding=SMALL, families=["logistic"], folds=2)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         address = cluster.scheduler_address
-        pipeline, together = search(faces, embedding=SMALL, families=["logistic"], folds=2, dask=address)
+        pipeline, together = search(
+            faces, groups, embedding=SMALL, families=["logistic"], folds=2, dask=address
+        )
     assert together == alone
     assert together[0]["parameters"]["C"] == pipeline["classifier"].C
 
 
-def test_a_cluster_that_is_not_there_is_said(faces: FaceSet) -> None:
+def test_a_cluster_that_is_not_there_is_said(faces: FaceSet, groups: NDArray[np.str_]) -> None:
     with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
-        search(faces, embedding=SMALL, families=["logistic"], dask="tcp://127.0.0.1:9")
+        search(faces, groups, embedding=SMALL, families=["logistic"], dask="tcp://127.0.0.1:9")
 
 
-def test_each_cell_is_told_with_the_best_score_so_far(faces: FaceSet) -> None:
+def test_each_cell_is_told_with_the_best_score_so_far(faces: FaceSet, groups: NDArray[np.str_]) -> None:
     told: list[dict[str, object]] = []
     _pipeline, table = search(
-        faces, embedding=SMALL, families=["svm"], folds=2, tell=lambda **said: told.append(said)
+        faces, groups, embedding=SMALL, families=["svm"], folds=2, tell=lambda **said: told.append(said)
     )
     stages = [said for said in told if "stage" in said]
     cells = len(GRIDS["small"]["svm"]["gamma"]) * len(GRIDS["small"]["svm"]["alpha"])

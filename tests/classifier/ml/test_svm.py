@@ -25,8 +25,8 @@ SMALL = FaceEmbedding(words=16, components=(24, 12, 8, 8))
 
 
 @pytest.fixture(scope="module")
-def trained(fer_file: Path, votes_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return svm.train(data=fer_file, votes=votes_file, output=tmp_path_factory.mktemp("svm"), recipe=RECIPE)
+def trained(fer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return svm.train(data=fer_file, output=tmp_path_factory.mktemp("svm"), recipe=RECIPE)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_kernel_machine_learns_from_a_teacher_what_the_labels_do_not_say(faces
 
 def test_the_command_learns_from_its_teacher(trained: Path, fer_file: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, taught_share=0.5)
-    student = svm.train(data=fer_file, votes=None, output=tmp_path, recipe=recipe, teacher=trained)
+    student = svm.train(data=fer_file, output=tmp_path, recipe=recipe, teacher=trained)
     (_, card), (_, of_teacher) = artifacts.read(student), artifacts.read(trained)
     assert card["training"]["teacher"] == of_teacher["sha256"]
     assert card["metrics"]["FER2013 PublicTest"]["accuracy"] > 0.35
@@ -175,7 +175,6 @@ def test_what_learns_from_labels_alone_says_so_and_asks_no_teacher(
     recipe = replace(RECIPE, taught_share=0.5)
     student = svm.train(
         data=fer_file,
-        votes=None,
         output=tmp_path,
         recipe=recipe,
         teacher=trained,

@@ -72,9 +72,12 @@ def test_the_served_weights_are_bytes(trained: Path) -> None:
     assert {tensor.data_type for tensor in large} == {onnx.TensorProto.INT8}
 
 
-def test_a_stopped_run_goes_on_from_its_last_epoch(
+def test_a_stopped_run_goes_on_from_its_last_epoch_and_learns_what_an_unbroken_one_does(
     fer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import keras
+
+    recipe = replace(QUICK, epochs=3)
     begin = train._Progress.on_epoch_begin
 
     def begin_or_stop(self: train._Progress, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -85,17 +88,29 @@ def test_a_stopped_run_goes_on_from_its_last_epoch(
     with monkeypatch.context() as stopping:
         stopping.setattr(train._Progress, "on_epoch_begin", begin_or_stop)
         with pytest.raises(KeyboardInterrupt):
-            train.train(data=fer_file, votes=None, output=tmp_path, recipe=replace(QUICK, epochs=3))
-    assert json.loads((tmp_path / "checkpoint.json").read_text())["epoch"] == 2
+            train.train(data=fer_file, votes=None, output=tmp_path / "stopped", recipe=recipe)
+    note = tmp_path / "stopped" / "checkpoint.json"
+    before = json.loads(note.read_text())
+    assert before["epoch"] == 2
     told: list[dict[str, Any]] = []
-    train.train(
+    resumed = train.train(
         data=fer_file,
         votes=None,
-        output=tmp_path,
-        recipe=replace(QUICK, epochs=3),
+        output=tmp_path / "stopped",
+        recipe=recipe,
         tell=lambda **said: told.append(said),
     )
-    assert [said["curve"]["epoch"] for said in told if "curve" in said] == [3]
+    (curve,) = [said["curve"] for said in told if "curve" in said]
+    assert curve["epoch"] == 3
+    assert json.loads(note.read_text())["seconds"] == pytest.approx(
+        before["seconds"] + curve["seconds"], rel=0.5
+    )
+    unbroken = train.train(data=fer_file, votes=None, output=tmp_path / "unbroken", recipe=recipe)
+    ours, theirs = (
+        keras.models.load_model(path.with_name("checkpoint.keras")) for path in (resumed, unbroken)
+    )
+    for weights, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, expected, atol=1e-3)
 
 
 def test_a_folder_of_another_recipe_is_not_trained_over(trained: Path, fer_file: Path) -> None:
