@@ -11,7 +11,7 @@ from typing import Any
 from . import artifact as artifacts
 from .calibration import choose_threshold
 from .dataset import FaceSet
-from .evaluate import measure
+from .metrics import measure
 from .preprocessing import Preprocessing
 from .runtime import Classifier
 
