@@ -16,15 +16,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.photographs import WEIGHTS, labelled
+from benchmarks.photographs import WEIGHTS, labelled, largest_face
 from classifier.ml import artifact as artifacts
 from classifier.ml.dataset import EXPRESSIONS, FaceSet, read_fer2013
 from classifier.ml.fine_tuning import choose_worth, fine_tune
 from classifier.ml.preprocessing import Preprocessing
+from classifier.ml.realign import realigned
 from classifier.ml.runtime import Classifier
-from classifier.vision.align import align_face
 from classifier.vision.detect import make_detector
-from classifier.vision.image import decode_photograph
 
 CORRECTED = 60
 DRAWS = 5
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--artifact", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     artifact, card = artifacts.read(options.artifact)
-    faces, test = faces_of(options.photographs), read_fer2013(options.data)["PublicTest"]
+    faces, test = faces_of(options.photographs), realigned(read_fer2013(options.data)["PublicTest"])
     right = is_right(artifact, card, faces)
     before = is_right(artifact, card, test).mean()
     print(f"before: {before:.4f} of {len(test)} public-test faces, {right.mean():.3f} of the photographs\n")
@@ -63,9 +62,9 @@ def faces_of(folder: Path) -> FaceSet:
     """The largest face of each photograph that has one, in gray and 48 × 48."""
     detector, crops, labels = make_detector("yunet"), [], []
     for path, label in labelled(folder):
-        pixels = decode_photograph(path.read_bytes()).pixels
-        if faces := detector.detect(pixels):
-            crops.append(align_face(pixels, faces[0]))
+        crop = largest_face(path, detector)
+        if crop is not None:
+            crops.append(crop)
             labels.append(EXPRESSIONS.index(label))
     votes = np.zeros((len(labels), len(EXPRESSIONS)), np.float32)
     return FaceSet(Preprocessing().gray(np.stack(crops)), np.array(labels), votes, EXPRESSIONS)

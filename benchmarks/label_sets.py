@@ -25,12 +25,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.history import set_up_django
-from benchmarks.photographs import labelled
+from benchmarks.photographs import labelled, our_reader
 from classifier.ml.metrics import wilson_interval
 from classifier.ml.runtime import Classifier
-from classifier.vision.align import align_face
-from classifier.vision.detect import make_detector
-from classifier.vision.image import decode_photograph
 
 LEARNED_FROM = 40
 
@@ -117,14 +114,8 @@ def count_right(slug: str, photographs: list[tuple[Path, str]]) -> int:
     from classifier.serving import read_artifact
 
     version = ModelVersion.objects.filter(label_set__slug=slug).latest("number")
-    classifier, detector = Classifier.load(read_artifact(version), version.card), make_detector("yunet")
-    right = 0
-    for path, label in photographs:
-        pixels = decode_photograph(path.read_bytes()).pixels
-        if faces := detector.detect(pixels):
-            answer = classifier.predict(align_face(pixels, faces[0])[None])[0]
-            right += classifier.labels[int(answer.argmax())] == label
-    return right
+    read = our_reader(Classifier.load(read_artifact(version), version.card))
+    return sum(read(path) == label for path, label in photographs)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
     python -m benchmarks.photographs --data ../shared/data/photos [--fer-python fer-env/bin/python]
 
 The folder holds `labels.csv` (`image,expression`) and `images/`. A photograph without a face counts as wrong.
+Intervals are by bootstrap over the photographs of each label; that of the difference draws the same ones for
+both.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from classifier.ml import artifact as artifacts
 from classifier.ml.dataset import EXPRESSIONS
 from classifier.ml.runtime import Classifier
 from classifier.vision.align import align_face
-from classifier.vision.detect import make_detector
+from classifier.vision.detect import Detector, make_detector
 from classifier.vision.image import decode_photograph
 
 WEIGHTS = Path(__file__).parent.parent / "classifier" / "weights" / "expressions-cnn.onnx"
 Reader = Callable[[Path], str | None]
+ROUNDS = 2000
 
 
 def labelled(folder: Path) -> list[tuple[Path, str]]:
@@ -32,17 +35,21 @@ def labelled(folder: Path) -> list[tuple[Path, str]]:
         return [(folder / "images" / row["image"], row["expression"]) for row in csv.DictReader(file)]
 
 
-def our_reader(artifact: Path) -> Reader:
-    """Reads the largest face as the site does."""
-    detector, classifier = make_detector("yunet"), Classifier.load(*artifacts.read(artifact))
+def largest_face(path: Path, detector: Detector) -> NDArray[np.uint8] | None:
+    """The crop, (112, 112, 3) RGB, that the site reads."""
+    pixels = decode_photograph(path.read_bytes()).pixels
+    faces = detector.detect(pixels)
+    return align_face(pixels, faces[0]) if faces else None
+
+
+def our_reader(classifier: Classifier) -> Reader:
+    detector = make_detector("yunet")
 
     def read(path: Path) -> str | None:
-        pixels = decode_photograph(path.read_bytes()).pixels
-        faces = detector.detect(pixels)
-        if not faces:
+        crop = largest_face(path, detector)
+        if crop is None:
             return None
-        answer = classifier.predict(align_face(pixels, faces[0])[None])[0]
-        return classifier.labels[int(answer.argmax())]
+        return classifier.labels[int(classifier.predict(crop[None])[0].argmax())]
 
     return read
 
@@ -58,27 +65,32 @@ def fer_reader(python: Path) -> Reader:
 
 
 def score(read: Reader, photographs: list[tuple[Path, str]]) -> NDArray[np.int64]:
-    """Counts (7, 8): rows are the labels, columns what was read; the last column is "no face"."""
-    counts = np.zeros((len(EXPRESSIONS), len(EXPRESSIONS) + 1), np.int64)
-    for path, label in photographs:
-        said = read(path)
-        column = EXPRESSIONS.index(said) if said else len(EXPRESSIONS)
-        counts[EXPRESSIONS.index(label), column] += 1
-    return counts
+    """(N,) what was read in each, a place in EXPRESSIONS; after them comes "no face"."""
+    said = [read(path) for path, _label in photographs]
+    return np.array([EXPRESSIONS.index(one) if one else len(EXPRESSIONS) for one in said])
 
 
-def report(name: str, counts: NDArray[np.int64]) -> None:
-    recall = np.diag(counts) / counts.sum(axis=1)
+def drawn_recalls(right: NDArray[np.bool_], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(ROUNDS,) balanced accuracy in bootstrap samples, the same ones at every call."""
     rng = np.random.default_rng(0)
-    draws = [
-        rng.binomial(total, share, 2000) / total
-        for total, share in zip(counts.sum(axis=1), recall, strict=True)
-    ]
-    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
-    print(f"\n{name}: {counts.sum()} photographs")
-    print(f"  a face in        {1 - counts[:, -1].sum() / counts.sum():.1%}")
-    print(f"  accuracy         {np.trace(counts) / counts.sum():.3f}")
-    print(f"  balanced         {recall.mean():.3f}  (95 %: {low:.3f} to {high:.3f})\n")
+    of_each = [right[labels == label] for label in np.unique(labels)]
+    draws = [one[rng.integers(0, len(one), (ROUNDS, len(one)))].mean(axis=1) for one in of_each]
+    return np.asarray(np.mean(draws, axis=0))
+
+
+def in_brackets(draws: NDArray[np.float64]) -> str:
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return f"(95 %: {low:.3f} to {high:.3f})"
+
+
+def report(name: str, said: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+    counts = np.zeros((len(EXPRESSIONS), len(EXPRESSIONS) + 1), np.int64)
+    np.add.at(counts, (labels, said), 1)
+    recall = np.diag(counts) / counts.sum(axis=1)
+    print(f"\n{name}: {len(labels)} photographs")
+    print(f"  a face in        {(said < len(EXPRESSIONS)).mean():.1%}")
+    print(f"  accuracy         {(said == labels).mean():.3f}")
+    print(f"  balanced         {recall.mean():.3f}  {in_brackets(drawn_recalls(said == labels, labels))}\n")
     print(" " * 10, *(f"{column:>9}" for column in (*EXPRESSIONS, "no face")), f"{'recall':>8}")
     for label, row, share in zip(EXPRESSIONS, counts, recall, strict=True):
         print(f"{label:>10}", *(f"{count:>9}" for count in row), f"{share:8.2f}")
@@ -93,9 +105,14 @@ def main() -> None:
     parser.add_argument("--fer-python", type=Path, help="also score `fer`, in this environment")
     options = parser.parse_args()
     photographs = labelled(options.data)
-    report("this site", score(our_reader(options.artifact), photographs))
+    labels = np.array([EXPRESSIONS.index(label) for _path, label in photographs])
+    ours = score(our_reader(Classifier.load(*artifacts.read(options.artifact))), photographs)
+    report("this site", ours, labels)
     if options.fer_python:
-        report("fer 25.10.3, Haar and TensorFlow Lite", score(fer_reader(options.fer_python), photographs))
+        theirs = score(fer_reader(options.fer_python), photographs)
+        report("fer, Haar and TensorFlow Lite", theirs, labels)
+        more = drawn_recalls(ours == labels, labels) - drawn_recalls(theirs == labels, labels)
+        print(f"\nthis site has more balanced accuracy by {more.mean():.3f}  {in_brackets(more)}")
 
 
 if __name__ == "__main__":

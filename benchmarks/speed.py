@@ -125,7 +125,7 @@ def _compare(site: Site, fer: FerReference | None, name: str, path: Path, *, rou
     theirs: Times = defaultdict(list)
     for warm_up in (True, *[False] * rounds):
         crops = site.read(data, defaultdict(list) if warm_up else times)
-        with timed(again, "classify"):
+        with timed(defaultdict(list) if warm_up else again, "classify"):
             site.classifier.predict(crops[:1])
         if fer:
             answer = fer.read(path)
