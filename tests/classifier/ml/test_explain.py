@@ -19,7 +19,7 @@ def crop() -> np.ndarray:
 @pytest.mark.parametrize(("row", "column"), [(10, 24), (38, 24), (24, 8), (40, 40)])
 def test_the_place_that_the_answer_hangs_on_glows(crop: np.ndarray, row: int, column: int) -> None:
     classifier = Classifier.load(*artifact_looking_at(row, column, radius=4, label="sad"))
-    # A striped patch there, for the model to see.
+    # A white patch there, for the model to see.
     middle = (np.array([row, column]) + 0.5) * 112 / 48
     top, left = (middle - 12).astype(int)
     crop[top : top + 24, left : left + 24] = 255
