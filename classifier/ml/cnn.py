@@ -15,8 +15,8 @@ from .augmentation import augment
 from .preprocessing import Preprocessing
 from .teacher import Teacher
 
-# name -> (channels, residual blocks) of each stage; the picture is halved between stages. Channels in sixteens:
-# others TensorFlow normalizes in bfloat16 at a tenth of the speed.
+# name -> (channels, residual blocks) of each stage; the picture is halved between stages. The channels are in
+# sixteens: others TensorFlow normalizes in bfloat16 at a tenth of the speed.
 NETWORKS: dict[str, tuple[tuple[int, int], ...]] = {
     "tiny": ((8, 0), (16, 0), (32, 0)),
     "small": ((32, 0), (48, 1), (96, 1), (192, 1), (256, 0)),

@@ -19,12 +19,13 @@ def start_from(network: keras.Model, artifact: bytes, tensors: NDArray[np.float3
     convolutions see of tensors, (N, S, S, 1) float32, so that batches of such are normalized in training to
     what the artifact computes. Raises ValueError where the artifact is of another shape.
     """
-    *convolutions, (kernel, bias) = _layers_of(onnx.load_from_string(artifact))
+    layers = _layers_of(onnx.load_from_string(artifact))
     found = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     shapes = [tuple(layer.kernel.shape) for layer in found]
     last = network.get_layer("logits")
-    if [kernel.shape for kernel, _ in convolutions] != shapes or kernel.shape != tuple(last.kernel.shape):
+    if [kernel.shape for kernel, _ in layers] != [*shapes, tuple(last.kernel.shape)]:
         raise ValueError(f"The artifact to start from is no network of the shape of {network.name}")
+    *convolutions, (kernel, bias) = layers
     for layer, (weights, _) in zip(found, convolutions, strict=True):
         layer.set_weights([weights])
     last.set_weights([kernel, bias])
@@ -64,7 +65,8 @@ def _layers_of(model: onnx.ModelProto) -> list[Layer]:
             arrays[node.output[0]] = (weights.astype(np.float32) - zero.reshape(along)) * scale.reshape(along)
     layers = []
     for node in model.graph.node:
-        if node.op_type in {"Conv", "Gemm"} and set(node.input[1:]) <= arrays.keys():
-            kernel, bias = (arrays[name] for name in node.input[1:3])
+        known = [arrays[name] for name in node.input[1:] if name in arrays]
+        if node.op_type in {"Conv", "Gemm"} and len(known) == 2:
+            kernel, bias = known
             layers.append((kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel, bias))
     return layers

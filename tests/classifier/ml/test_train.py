@@ -17,6 +17,7 @@ from classifier.ml.dataset import read_fer2013
 from classifier.ml.evaluate import measure
 from classifier.ml.preprocessing import Preprocessing
 from classifier.ml.runtime import Classifier
+from classifier.registry import BUNDLED
 
 pytest.importorskip("keras")
 from classifier.ml import augmentation, cnn, train
@@ -181,6 +182,17 @@ def test_a_network_does_not_start_from_one_of_another_shape(
     recipe = replace(QUICK, network="small")
     with pytest.raises(ValueError, match="no network of the shape of cnn_small"):
         train.train(data=fer_file, votes=None, output=tmp_path, recipe=recipe, start=trained)
+
+
+def test_a_network_does_not_start_from_a_kernel_machine(fer_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no network of the shape of cnn_tiny"):
+        train.train(
+            data=fer_file,
+            votes=None,
+            output=tmp_path,
+            recipe=QUICK,
+            start=BUNDLED / "expressions-svm.onnx",
+        )
 
 
 def test_batches_are_normalized_as_keras_does() -> None:
