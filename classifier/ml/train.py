@@ -78,7 +78,7 @@ class Recipe:
 
 FURTHER = Recipe(epochs=20, learning_rate=0.04, last=4, last_votes_share=0.4)
 """For a network that starts from what an artifact has learned."""
-QUICK = Recipe(network="tiny", epochs=6, dropout=0.0, mixup=0.0, at_most=10_000, precision="float32")
+QUICK = Recipe(network="tiny", epochs=20, dropout=0.0, mixup=0.0, at_most=10_000, precision="float32")
 
 
 def fit_network(
