@@ -82,12 +82,14 @@ class Site:
             self.classifier.predict(crops)
         return crops
 
-    def explain(self, data: bytes, times: Times, *, rounds: int) -> None:
+    def explain(self, data: bytes, rounds: int) -> list[float]:
+        times: Times = defaultdict(list)
         photograph = decode_photograph(data)
         crop = align_face(photograph.pixels, self.detector.detect(photograph.pixels)[0])
         for _ in range(rounds):
             with timed(times, "explain"):
                 heat_map(self.classifier, crop, 0)
+        return times["explain"]
 
 
 def main() -> None:
@@ -107,15 +109,13 @@ def main() -> None:
         f"{'all':>9}",
         "   ms of CPU, median",
     )
-    explained: Times = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         for name, data in scenes().items():
             path = Path(folder) / "photograph.jpg"
             path.write_bytes(data)
             _compare(site, fer, name, path, rounds=options.rounds)
     # Afterwards: between the others it would leave cold caches behind.
-    site.explain(data, explained, rounds=options.rounds)
-    print(f"{'':18} Why? for one face takes {median(explained['explain']):.0f} ms")
+    print(f"{'':18} Why? for one face takes {median(site.explain(data, options.rounds)):.0f} ms")
 
 
 def _compare(site: Site, fer: FerReference | None, name: str, path: Path, *, rounds: int) -> None:
@@ -123,13 +123,16 @@ def _compare(site: Site, fer: FerReference | None, name: str, path: Path, *, rou
     times: Times = defaultdict(list)
     again: Times = defaultdict(list)
     theirs: Times = defaultdict(list)
-    for warm_up in (True, *[False] * rounds):
-        crops = site.read(data, defaultdict(list) if warm_up else times)
-        with timed(defaultdict(list) if warm_up else again, "classify"):
+    for number in range(rounds + 1):
+        if number == 1:  # the round before it was the warm-up
+            for measured in (times, again, theirs):
+                measured.clear()
+        crops = site.read(data, times)
+        with timed(again, "classify"):
             site.classifier.predict(crops[:1])
         if fer:
             answer = fer.read(path)
-            for kind in () if warm_up else ("cpu_ms", "face_cpu_ms"):
+            for kind in ("cpu_ms", "face_cpu_ms"):
                 theirs[kind] += [answer[kind]] if answer[kind] else []
     total = [sum(stages) for stages in zip(*times.values(), strict=True)]
     print(

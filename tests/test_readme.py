@@ -46,5 +46,5 @@ def test_every_option_of_a_module_exists() -> None:
 
 
 def test_what_was_trained_is_copied_to_the_names_that_are_installed() -> None:
-    copies = re.findall(r"^cp var/\w+/(\S+) classifier/weights/(\S+)$", README, re.MULTILINE)
+    copies = re.findall(r"^cp var/(?:taught|svm)/(\S+) classifier/weights/(\S+)$", README, re.MULTILINE)
     assert copies == [(name.partition("-")[2], name) for name in FILES]
