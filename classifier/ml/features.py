@@ -6,11 +6,14 @@ Each function takes (N, 48, 48) uint8 gray faces and returns (N, D) float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from math import prod
 from typing import Any
 
 import cv2
 import numpy as np
 import pywt
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 SIDE = 48
@@ -42,7 +45,8 @@ def orientation_maps(face: NDArray[np.uint8]) -> NDArray[np.float32]:
     length, angle = cv2.cartToPolar(along, down)
     turn = angle * np.float32(ORIENTATIONS / (2 * np.pi))
     apart = np.abs(turn[..., None] - np.arange(ORIENTATIONS, dtype=np.float32))
-    shares = np.maximum(1 - np.minimum(apart, ORIENTATIONS - apart), 0)
+    half = ORIENTATIONS // 2
+    shares = np.maximum(np.abs(apart - half) - (half - 1), 0)  # around the circle: half - |apart - half|
     return np.asarray(length[..., None] * shares, np.float32)
 
 
@@ -61,22 +65,26 @@ def dense_descriptors(face: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _dense_descriptors(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.concatenate([_descriptors(maps, cell, step) for cell, step in DESCRIPTORS.items()])
+    rows = np.concatenate([_descriptors(maps, cell, step) for cell, step in DESCRIPTORS.items()])
+    return _unit(np.minimum(_unit(rows, 8.0), 0.2), 1e-3)
 
 
 def _descriptors(maps: NDArray[np.float32], cell: int, step: int) -> NDArray[np.float32]:
+    """The grid stands in the middle, so that it is its own mirror image."""
+    sums = _sums_from_here(maps, cell)
+    across = (CELLS - 1) * cell + 1
+    grid = slice((SIDE - CELLS * cell) % step // 2, None, step)
+    windows = sliding_window_view(sums, (across, across), axis=(0, 1))[grid, grid, :, ::cell, ::cell]
+    count = descriptors_a_side(cell)
+    return windows[:count, :count].transpose(0, 1, 3, 4, 2).reshape(-1, DESCRIPTOR)
+
+
+def _sums_from_here(maps: NDArray[np.float32], cell: int) -> NDArray[np.float32]:
+    """At each pixel, the sum over the square of `cell` pixels that begins there."""
     sums = cv2.boxFilter(
         maps, -1, (cell, cell), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT
     )
-    count = descriptors_a_side(cell)
-    reach = step * (count - 1) + 1
-    found = np.empty((count, count, CELLS * CELLS, ORIENTATIONS), np.float32)
-    for row in range(CELLS):
-        for column in range(CELLS):
-            y, x = row * cell, column * cell
-            found[:, :, row * CELLS + column] = sums[y : y + reach : step, x : x + reach : step]
-    rows = found.reshape(count * count, DESCRIPTOR)
-    return _unit(np.minimum(_unit(rows, 8.0), 0.2), 1e-3)
+    return np.asarray(sums, np.float32)
 
 
 def _unit(rows: NDArray[np.float32], softening: float) -> NDArray[np.float32]:
@@ -101,11 +109,10 @@ def histograms(maps: NDArray[np.float32], sizes: Sequence[int]) -> NDArray[np.fl
     """(S, S, 8) maps to one row, with cells of each of `sizes`, which divide S."""
     parts = []
     for cell in sizes:
-        count = len(maps) // cell
-        cells = maps.reshape(count, cell, count, cell, ORIENTATIONS).sum(axis=(1, 3))
+        cells = _sums_from_here(maps, cell)[::cell, ::cell]
         blocks = np.concatenate([cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]], axis=-1)
-        parts.append(np.minimum(_unit(blocks.reshape(-1, 4 * ORIENTATIONS), 16.0), 0.25).ravel())
-    return np.concatenate(parts)
+        parts.append(blocks.reshape(-1, 4 * ORIENTATIONS))
+    return np.minimum(_unit(np.concatenate(parts), 16.0), 0.25).ravel()
 
 
 def standardized(faces: NDArray[Any]) -> NDArray[np.float32]:
@@ -121,10 +128,17 @@ def wavelets(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Mallat, "A Theory for Multiresolution Signal Decomposition", PAMI 1989; with biorthogonal 2.2 splines.
     """
-    pixels = standardized(faces)
-    coarse, *_ = pywt.wavedec2(pixels, WAVELET, mode="periodization", level=1)
-    picture, details = pywt.dwt2(coarse, WAVELET, mode="periodization")
-    return np.concatenate([part.reshape(len(faces), -1) for part in (picture, *details)], axis=1)
+    line = _wavelet_lines()
+    both = np.matmul(line @ standardized(faces), line.T, dtype=np.float32)
+    parts = both.reshape(len(faces), 2, SIDE // 4, 2, SIDE // 4).transpose(0, 3, 1, 2, 4)
+    return parts.reshape(len(faces), -1)
+
+
+@cache
+def _wavelet_lines() -> NDArray[np.float32]:
+    """(24, 48), by which a line of pixels becomes the averages and the details of the second level."""
+    average, _ = pywt.dwt(np.eye(SIDE), WAVELET, mode="periodization", axis=0)
+    return np.concatenate(pywt.dwt(average, WAVELET, mode="periodization", axis=0)).astype(np.float32)
 
 
 def lbp(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -162,6 +176,11 @@ FEATURES: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]] = {
     "wavelets": wavelets,
 }
 
+_OF_MAPS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "descriptors": lambda maps: _dense_descriptors(maps).ravel(),
+    "hog": lambda maps: histograms(maps, HOG_CELLS),
+}
+
 
 def extract(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float32]:
     """(N, 48, 48) uint8 to (N, D) float32: the named features side by side.
@@ -174,31 +193,41 @@ def extract(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float3
 
 
 def extract_both_sides(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float32]:
-    """(N, 48, 48) uint8 to (N, 2 · D) float32: `extract` of the faces, then of their mirror images.
-
-    What needs orientations has them once: mirrored, a gradient of angle a has angle 180° - a.
-    """
+    """(N, 48, 48) uint8 to (N, 2 · D) float32: `extract` of the faces, then of their mirror images."""
     sides = np.stack([faces, faces[:, :, ::-1]], axis=1).reshape(-1, SIDE, SIDE)
-    maps = [both for face in faces for both in _both_maps(face)] if _OF_MAPS.keys() & set(names) else []
-    parts = [
-        np.stack([_OF_MAPS[name](each) for each in maps]) if name in _OF_MAPS else extract(sides, [name])
-        for name in names
-    ]
-    return np.concatenate(parts, axis=1).reshape(len(faces), -1)
+    maps = [orientation_maps(face) for face in faces] if _OF_MAPS.keys() & set(names) else []
+    ends = np.cumsum([0, *map(width, names)])
+    rows = np.empty((len(faces), 2, ends[-1]), np.float32)
+    for name, start, end in zip(names, ends[:-1], ends[1:], strict=True):
+        if name in _OF_MAPS:
+            for row, each in zip(rows[:, :, start:end], maps, strict=True):
+                row[0] = _OF_MAPS[name](each)
+                row[1] = row[0].take(_mirror_order(name))
+        else:
+            rows[:, :, start:end] = FEATURES[name](sides).reshape(len(faces), 2, -1)
+    return rows.reshape(len(faces), -1)
 
 
-def _both_maps(face: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    maps = orientation_maps(face)
+@cache
+def _mirror_order(name: str) -> NDArray[np.int64]:
+    """Where in the face's own descriptors, or blocks of cells, each number of its mirror image stands.
+
+    Places and cells change sides; mirrored, a gradient of angle a has angle 180° - a.
+    """
     turned = (ORIENTATIONS // 2 - np.arange(ORIENTATIONS)) % ORIENTATIONS
-    return maps, np.ascontiguousarray(maps[:, ::-1, turned])
+    if name == "descriptors":
+        grids = [(descriptors_a_side(cell), CELLS) for cell in DESCRIPTORS]
+    else:
+        grids = [(SIDE // cell - 1, 2) for cell in HOG_CELLS]
+    orders, start = [], 0
+    for count, cells in grids:
+        shape = (count, count, cells, cells, ORIENTATIONS)
+        places = np.arange(start, start := start + prod(shape)).reshape(shape)
+        orders.append(places[:, ::-1, :, ::-1, turned].ravel())
+    return np.concatenate(orders)
 
 
-_OF_MAPS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
-    "descriptors": lambda maps: _dense_descriptors(maps).ravel(),
-    "hog": lambda maps: histograms(maps, HOG_CELLS),
-}
-
-
+@cache
 def width(name: str) -> int:
     """How many numbers the feature has."""
     return FEATURES[name](np.zeros((1, SIDE, SIDE), np.uint8)).shape[1]

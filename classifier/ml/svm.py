@@ -38,7 +38,7 @@ from .teacher import TAUGHT_SHARE, read_teacher
 class Recipe:
     """Everything that decides the outcome, beside the data. It goes into the model card."""
 
-    searched: int = 4000
+    searched: int = 8000
     folds: int = 3
     grid: str = "small"
     centres: int = 12_500

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import pywt
 
 from classifier.ml import features
 
@@ -62,6 +63,14 @@ def test_wavelets_hold_the_picture_small_and_its_details() -> None:
     picture, across, down, both = np.split(features.wavelets(gray)[0].reshape(-1, 12, 12), 4)
     assert picture[0, 5, 1] < 0 < picture[0, 5, 9]
     assert np.abs(picture).max() > np.abs(np.stack([across, down, both])).max() > 0.1
+
+
+def test_the_wavelet_coefficients_are_those_of_pywavelets(faces: np.ndarray) -> None:
+    pixels = features.standardized(faces)
+    *levels, _finest = pywt.wavedec2(pixels, features.WAVELET, mode="periodization", level=2)
+    picture, details = levels
+    expected = np.stack([picture, *details], axis=1).reshape(3, -1)
+    np.testing.assert_allclose(features.wavelets(faces), expected, atol=1e-4)
 
 
 def test_an_unknown_feature_is_named_with_those_that_exist(faces: np.ndarray) -> None:
