@@ -61,7 +61,7 @@ def test_what_is_served_answers_as_what_was_learned(features: str, family: str) 
     rows, _mirrored = small_sets.both_sides(unseen)
     scores = scores_of(pipeline["classifier"], pipeline["embedding"].transform(rows))
     answers = Classifier.load(artifact, card).predict(unseen.crops)
-    # In 8 bits a number may fall on the other side of what a tree asks, and each of 100 trees moves an answer by up to 0.03.
+    # In 8 bits a number may fall on the other side of what some of the 100 trees ask.
     np.testing.assert_allclose(answers, softmax(scores / found.temperature, axis=1), atol=0.05)
     assert card["estimator"] == family
     assert card["labels"] == list(NAMES)
