@@ -62,7 +62,8 @@ def test_what_is_served_answers_as_what_was_learned(features: str, family: str) 
     scores = scores_of(pipeline["classifier"], pipeline["embedding"].transform(rows))
     answers = Classifier.load(artifact, card).predict(unseen.crops)
     # In 8 bits a number may fall on the other side of what some of the 100 trees ask.
-    np.testing.assert_allclose(answers, softmax(scores / found.temperature, axis=1), atol=0.05)
+    atol = 0.05 if family == "forest" else 0.03
+    np.testing.assert_allclose(answers, softmax(scores / found.temperature, axis=1), atol=atol)
     assert card["estimator"] == family
     assert card["labels"] == list(NAMES)
 
