@@ -222,7 +222,8 @@ def test_a_chunk_without_end_is_cut_off(size: bytes, settings: Settings) -> None
     try:
         with server(in_chunks_of(size)) as url, pytest.raises(FetchError, match="larger than 1 MB"):
             fetch_photograph(url)
-        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        # Of 328 MB; Python's table of interned strings may grow by 8 MB meanwhile.
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
 
