@@ -32,7 +32,7 @@ class Place:
 
 
 def split_of(group: str) -> Split:
-    """80 % of all groups are for learning, 10 % for choosing, 10 % for measuring, by a hash of their name."""
+    """80 % of all groups are in training, 10 % in validation, 10 % in test, by a hash of their name."""
     share = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 0x1_0000_0000
     if share < 0.8:
         return Split.TRAIN

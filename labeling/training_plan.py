@@ -12,7 +12,7 @@ from django.db.models import Count
 
 from classifier.label_sets import unknown_labels
 from classifier.ml.artifact import ArtifactError
-from classifier.ml.frozen import FEW, FOLDS
+from classifier.ml.frozen import FEW, FOLDS, needs_all
 from classifier.ml.runtime import Classifier
 from classifier.models import LabelSet, ModelVersion
 from classifier.serving import read_artifact
@@ -112,11 +112,6 @@ def count_examples(label_set: LabelSet) -> Counts:
     for split, label, number in kept.values_list("split", "label__slug").annotate(Count("pk")):
         counted.setdefault(split, {})[label] = number
     return counted
-
-
-def needs_all(estimator: str, start: str) -> bool:
-    """Whether it needs examples of each label: what goes on from the active network knows them already."""
-    return (estimator, start) != (Estimator.CNN, "active")
 
 
 def check_counts(counts: Counts, labels: Sequence[str], name: str, *, needs_all: bool) -> None:

@@ -15,11 +15,12 @@ from .augmentation import augment
 from .preprocessing import Preprocessing
 from .teacher import Teacher
 
-# name -> (channels, residual blocks) of each stage; the picture is halved between stages. The channels are in
-# sixteens: others TensorFlow normalizes in bfloat16 at a tenth of the speed.
-NETWORKS: dict[str, tuple[tuple[int, int], ...]] = {
-    "tiny": ((8, 0), (16, 0), (32, 0)),
-    "small": ((32, 0), (48, 1), (96, 1), (192, 1), (256, 0)),
+# name -> the channels of the first convolution, then for each stage its channels and residual blocks; the
+# picture is halved in between. The channels are in sixteens: others TensorFlow normalizes in bfloat16 at a
+# tenth of the speed.
+NETWORKS: dict[str, tuple[int, tuple[tuple[int, int], ...]]] = {
+    "tiny": (8, ((16, 0), (32, 0))),
+    "small": (32, ((48, 1), (96, 1), (192, 1), (256, 0))),
 }
 
 
@@ -32,9 +33,11 @@ def build_network(name: str, *, side: int, classes: int, dropout: float = 0.3) -
     """
     if name not in NETWORKS:
         raise ValueError(f"There is no network {name!r}; choose one of {', '.join(NETWORKS)}")
+    first, stages = NETWORKS[name]
     image = keras.Input((side, side, 1), name="image")
-    x = image
-    for stage, (channels, blocks) in enumerate(NETWORKS[name]):
+    # The largest of four is cut off at zero, not the four: the same, and what `export` can leave in float32.
+    x = layers.ReLU()(layers.MaxPooling2D()(_convolve(image, first)))
+    for stage, (channels, blocks) in enumerate(stages):
         if stage:
             x = layers.MaxPooling2D()(x)
         x = layers.ReLU()(_convolve(x, channels))

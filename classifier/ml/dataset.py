@@ -148,7 +148,7 @@ def read_folder(path: Path, *, names: tuple[str, ...], side: int) -> FaceSet:
 
 
 def join(parts: Iterable[FaceSet]) -> FaceSet:
-    """One set of several that have the same classes and size, in order."""
+    """One set of several, at least one, that have the same classes and size, in order; without `stored`."""
     parts = list(parts)
     majorities = [part.majority for part in parts if part.majority is not None]
     return FaceSet(

@@ -193,7 +193,10 @@ def extract(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float3
 
 
 def extract_both_sides(faces: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.float32]:
-    """(N, 48, 48) uint8 to (N, 2 · D) float32: `extract` of the faces, then of their mirror images."""
+    """(N, 48, 48) uint8 to (N, 2 · D) float32: `extract` of the faces, then of their mirror images.
+
+    Raises KeyError for a name that is not in FEATURES.
+    """
     sides = np.stack([faces, faces[:, :, ::-1]], axis=1).reshape(-1, SIDE, SIDE)
     maps = [orientation_maps(face) for face in faces] if _OF_MAPS.keys() & set(names) else []
     ends = np.cumsum([0, *map(width, names)])

@@ -23,8 +23,8 @@ from sklearn.model_selection import GroupKFold
 
 from .artifact import with_note
 from .calibration import fit_temperature
-from .dataset import FaceSet
-from .model_card import calibrated_card
+from .dataset import FaceSet, join
+from .model_card import calibrated_card, serving_card
 from .preprocessing import Preprocessing
 from .progress import Tell, silent
 
@@ -60,7 +60,7 @@ class LastLayer:
         """Raises ValueError where the graph does not end in a dense layer of numbers that can change."""
         known = {tensor.name: tensor for tensor in model.graph.initializer}
         for node in reversed(model.graph.node):
-            if node.op_type == "Gemm" and set(node.input[1:]) <= known.keys():
+            if node.op_type == "Gemm" and len(node.input) == 3 and set(node.input[1:]) <= known.keys():
                 given, kernel, bias = node.input
                 layer = np.vstack([numpy_helper.to_array(known[name]) for name in (kernel, bias)])
                 return cls(layer.astype(np.float64), given, kernel, bias)
@@ -202,28 +202,30 @@ def fine_tune(
 ) -> tuple[bytes, dict[str, Any]]:
     """The artifact with its last layer taught by the labels of `learning`, and calibrated on `held`.
 
-    With fewer than ENOUGH faces there, it keeps the calibration that it has.
+    Where those are fewer than ENOUGH, it learns from them, too, and keeps the calibration that it has. Raises
+    ValueError for an artifact that can't be taught, or tells other labels.
     """
     model, layer, moment = _read(artifact, card, learning)
     preprocessing = Preprocessing.from_card(card["preprocessing"])
-    shares = np.eye(len(learning.names))[learning.labels]
-    rows = features_of(model, layer, preprocessing(learning.images))
-    weights = _taught(rows, shares, layer.weights, moment, worth)
-    temperature = 1.0
-    if len(held) >= ENOUGH:
-        logits = features_of(model, layer, preprocessing(held.images)) @ weights
-        temperature = fit_temperature(logits, held.labels)
-    taught = layer.changed(model, weights / temperature)
-    told = calibrated_card(
-        taught,
-        label_set=card["label_set"],
-        estimator=card["estimator"],
-        preprocessing=preprocessing,
-        held=held,
-        calibration={"temperature": round(temperature, 4)},
+    calibrates = len(held) >= ENOUGH
+    learned = learning if calibrates else join([learning, held])
+    rows = features_of(model, layer, preprocessing(learned.images))
+    weights = _taught(rows, np.eye(len(learned.names))[learned.labels], layer.weights, moment, worth)
+    known: dict[str, Any] = {
+        "label_set": card["label_set"],
+        "estimator": card["estimator"],
+        "preprocessing": preprocessing,
+    }
+    if not calibrates:
+        taught = layer.changed(model, weights)
+        told = serving_card(taught, labels=card["labels"], **known)
+        return taught, told | {key: card[key] for key in ("threshold", "calibration", "input")}
+    temperature = fit_temperature(
+        features_of(model, layer, preprocessing(held.images)) @ weights, held.labels
     )
-    if len(held) < ENOUGH:
-        told |= {key: card[key] for key in ("threshold", "calibration")}
+    taught = layer.changed(model, weights / temperature)
+    calibration = {"temperature": round(temperature, 4)}
+    told = calibrated_card(taught, held=held, calibration=calibration, **known)
     return taught, told | {"input": card["input"]}
 
 

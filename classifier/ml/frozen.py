@@ -24,6 +24,11 @@ FOLDS = 3
 CUT_HERE = ("review", "photographs")
 
 
+def needs_all(estimator: str, start: str) -> bool:
+    """Whether it needs examples of each label: what goes on from the active network knows them already."""
+    return (estimator, start) != ("cnn", "active")
+
+
 @dataclass(frozen=True)
 class Frozen:
     """All examples of one dataset version, whatever they are for.

@@ -17,9 +17,10 @@ from .runtime import Classifier
 
 INTENDED_USE = (
     "Reads the expression on a face in a photograph; not what a person feels. Not for use on people at work "
-    "or in education (EU AI Act, Article 5(1)(f)). The labels are a crowd's opinion of web pictures; "
+    "or in education (EU AI Act, Article 5(1)(f)). The labels are {labels}; "
     "the recall of each label is under metrics."
 )
+CROWD = "a crowd's opinion of web pictures"
 NAMING = (
     "Tells some people apart by their faces, which is biometric identification, for this purpose alone: "
     "“{purpose}” Whoever is none of them is told for one of them."
@@ -65,10 +66,13 @@ def serving_card(
     }
 
 
-def provenance(dataset: dict[str, Any], *, purpose: str = "") -> dict[str, Any]:
-    """What it learned from, and with what software. purpose: what for, where it tells people apart."""
+def provenance(dataset: dict[str, Any], *, labels: str, purpose: str = "") -> dict[str, Any]:
+    """What it learned from, and with what software.
+
+    labels: whose opinion they are. purpose: what for, where it tells people apart.
+    """
     return {
-        "intended_use": NAMING.format(purpose=purpose.strip()) if purpose else INTENDED_USE,
+        "intended_use": (NAMING if purpose else INTENDED_USE).format(purpose=purpose.strip(), labels=labels),
         "dataset": dataset,
         "environment": {"python": platform.python_version()} | _versions(),
     }

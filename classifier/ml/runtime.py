@@ -61,7 +61,10 @@ class Classifier:
         return loaded
 
     def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, 112, 112, 3) uint8 RGB crops to (N, K) float32 probabilities; each row sums to 1."""
+        """N uint8 crops, RGB or gray squares of any size, to (N, K) float32 probabilities; rows sum to 1.
+
+        What the site itself gives it is (N, 112, 112, 3), RGB.
+        """
         if not len(crops):
             return np.zeros((0, len(self.labels)), np.float32)
         name = self.session.get_inputs()[0].name

@@ -10,7 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedGroupKFold
@@ -79,7 +79,7 @@ def search(
     table: list[Row] = []
     tell(stage="search", done=0, total=len(cells))
     with tempfile.TemporaryDirectory() as memory, computing(dask):
-        # The embedding is the same for every classifier: each fold's is made once.
+        # The embedding is the same for every classifier: for the faces of a fold it is learned once.
         pipeline = Pipeline([("embedding", embedding), ("classifier", None)], memory=memory)
         for part in [cells] if dask else [[cell] for cell in cells]:
             found = GridSearchCV(
@@ -119,7 +119,7 @@ def some(labels: NDArray[np.int64], *, at_most: int, seed: int) -> NDArray[np.in
 def _cells(family: str, grid: str) -> list[dict[str, Any]]:
     """What `Pipeline.set_params` takes, for each cell of the family's grid."""
     tried = {f"classifier__{name}": values for name, values in GRIDS[grid][family].items()}
-    return list(ParameterGrid({"classifier": [FAMILIES[family]]} | tried))
+    return list(ParameterGrid({"classifier": [clone(FAMILIES[family])]} | tried))
 
 
 @contextmanager

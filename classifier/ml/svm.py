@@ -26,7 +26,7 @@ from .dataset import FaceSet, targets
 from .embedding import FEATURES, FaceEmbedding
 from .fer2013 import add_arguments, read_splits
 from .kernel_machine import KernelMachine
-from .model_card import calibrated_card, figures_of, of_fer2013, provenance
+from .model_card import CROWD, calibrated_card, figures_of, of_fer2013, provenance
 from .pipeline_graph import export_onnx, scores_of
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
@@ -151,12 +151,12 @@ def train(
     taught = asked.answer(training.images) if asked else None
     fit(pipeline, training, recipe=recipe, taught=taught, tell=tell)
     artifact, card = build_artifact(pipeline, held, label_set="expressions")
-    card |= provenance(of_fer2013(cut, voted=False))
+    card |= provenance(of_fer2013(cut, voted=False), labels=CROWD)
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "cross_validation": table,
         "teacher": asked and asked.sha256,
-        "seconds_of_last_run": round(time.monotonic() - began),
+        "seconds": round(time.monotonic() - began),
     }
     return artifacts.write(output, card["estimator"], artifact, card)
 

@@ -30,7 +30,7 @@ from .dataset import FaceSet, targets
 from .export import export_onnx, serving_graph
 from .fer2013 import add_arguments, at_least_one, read_splits
 from .fine_tuning import answering_as, calibrated, with_moment
-from .model_card import calibrated_card, figures_of, of_fer2013, provenance
+from .model_card import CROWD, calibrated_card, figures_of, of_fer2013, provenance
 from .preprocessing import Preprocessing
 from .progress import Tell, printed, silent
 from .start import start_from
@@ -280,7 +280,7 @@ def train(
     artifact, card = build_artifact(
         network, training, held, label_set="expressions", recipe=recipe, preprocessing=preprocessing
     )
-    card |= provenance(of_fer2013(cut, voted=votes is not None))
+    card |= provenance(of_fer2013(cut, voted=votes is not None), labels=CROWD)
     card["metrics"] = {"FER2013 PublicTest": figures_of(artifact, card, test)}
     card["training"] = asdict(recipe) | {
         "start": started and started.sha256,

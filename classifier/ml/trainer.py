@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from . import artifact as artifacts
 from .dataset import FaceSet
 from .evaluate import latency
-from .frozen import FOLDS, Frozen, digests_in, read_frozen
+from .frozen import FOLDS, Frozen, digests_in, needs_all, read_frozen
 from .metrics import measure
 from .model_card import provenance
 from .progress import Tell
@@ -44,6 +44,7 @@ REFUSED = 3
 # For calibration alone: a share of the groups, larger where there are few faces.
 HELD_OUT, MOST_HELD_OUT, ENOUGH_HELD_OUT = 0.06, 0.2, 200
 MISTAKES_TOLD = 60
+LABELLED_HERE = "the opinion of this site's labelers, or of whoever labelled what was imported"
 
 
 def run(folder: Path, *, tell: Tell) -> None:
@@ -65,7 +66,8 @@ def run(folder: Path, *, tell: Tell) -> None:
     tell(stage="read", done=1, total=1, log=line)
     trained = train(request, material, folder=folder, tell=tell)
     tell(stage="evaluate", done=0, total=1)
-    card = trained.card | provenance(_dataset(frozen, request) | {"left_out": lost}, purpose=request.purpose)
+    dataset = _dataset(frozen, request) | {"left_out": lost}
+    card = trained.card | provenance(dataset, labels=LABELLED_HERE, purpose=request.purpose)
     told, took = _compare(Classifier.load(trained.artifact, card), request, test)
     card["metrics"] = {artifacts.TESTED_ON: _figures(told["candidate"], test, card)}
     if left := trained.left_out:
@@ -101,7 +103,7 @@ def _material(frozen: Frozen, request: Request) -> Material:
     choosing, choosing_groups = frozen.only("train")
     everything, groups = frozen.only("train", "validation")
     _check(choosing, request)
-    if frozen.few:
+    if needs_all(request.estimator, request.start):
         _check_groups(everything, groups)
     if not np.any(frozen.splits == "test"):
         raise RefusedError("no_test", "The dataset has no test split, so nothing could be measured.")
@@ -116,6 +118,7 @@ def _material(frozen: Frozen, request: Request) -> Material:
         choosing_groups=choosing_groups,
         learning=everything.take(~held),
         held=everything.take(held),
+        held_share=round(float(held.mean()), 4),
     )
 
 
@@ -126,7 +129,7 @@ def _check(faces: FaceSet, request: Request) -> None:
     if (counts > 0).sum() < 2:
         raise RefusedError("one_class", "All training examples show one label; two are needed.")
     few = [f"{name} has {count}" for name, count in zip(faces.names, counts, strict=True) if count < FOLDS]
-    if few and request.start != "active":
+    if few and needs_all(request.estimator, request.start):
         raise RefusedError("too_few", f"Too few to learn from: {', '.join(few)}; {FOLDS} of each are needed.")
     if request.estimator not in {*FAMILIES, "cnn", "auto"}:
         raise RefusedError("unknown", f"There is no estimator {request.estimator!r}.")

@@ -18,6 +18,8 @@ from .progress import Tell
 from .search import FAMILIES, ClusterError, search, some
 
 MANY, SMALL_CODEBOOK = 5000, 48
+# Faces by which it is chosen how much the earlier ones count, at most.
+CHOSEN_BY = 4000
 
 
 class RefusedError(Exception):
@@ -52,9 +54,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Material:
-    """choosing: for cross-validation. learning: what is learned from in the end. held: for calibration.
+    """known: all that is not for testing. Of few examples (see `frozen.FEW`) it is for all, but for a CNN.
 
-    known: all that is not for testing. Of few examples (see `frozen.FEW`) it is for all three, but for a CNN.
+    choosing: for cross-validation, the training split. learning: what is learned from in the end, training
+    and validation split less what is held: for calibration, `held_share` (0 to 1) of them.
     """
 
     few: bool
@@ -65,6 +68,7 @@ class Material:
     choosing_groups: NDArray[np.str_]
     learning: FaceSet
     held: FaceSet
+    held_share: float
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _network(request: Request, material: Material, folder: Path) -> _FineTuned |
     if request.start == "active":
         return _FineTuned(request)
     # From few examples a network that begins with nothing learns nothing.
-    return None if material.few and request.estimator == "auto" else _FromScratch(request, folder)
+    return None if material.few and request.estimator == "auto" else _FromScratch(request, material, folder)
 
 
 class _ChosenFeatures:
@@ -164,8 +168,8 @@ class _DenseWords:
         self.request = request
         recipe = svm.Recipe(grid=request.grid, folds=FOLDS, seed=request.seed)
         # A few thousand faces fill no large codebook.
-        small = len(material.learning) < MANY
-        self.recipe = replace(recipe, words=SMALL_CODEBOOK) if small else recipe
+        words = SMALL_CODEBOOK if len(material.learning) < MANY else recipe.words
+        self.recipe = replace(recipe, words=words, held_out=material.held_share)
 
     def search(self, families: tuple[str, ...], material: Material, *, tell: Tell) -> list[dict[str, Any]]:
         from .embedding import FaceEmbedding
@@ -194,50 +198,54 @@ class _DenseWords:
 
 
 class _FineTuned:
-    """The active CNN with its last layer taught anew."""
+    """The active CNN with its last layer taught anew.
+
+    Where the active version has learned from these faces before, as where they were imported from what it was
+    made of, cross-validation takes it for better than it is. What is promoted is for the gate to say.
+    """
 
     def __init__(self, request: Request) -> None:
         if request.active is None:
             raise RefusedError("unknown", "There is no active CNN to go on from.")
         self.request = request
         self.artifact, self.card = artifacts.read(Path(request.active))
+        self._chosen: tuple[float, list[dict[str, Any]]] | None = None
 
     def cross_validate(self, material: Material, *, tell: Tell) -> dict[str, Any]:
-        places = some(material.choosing.labels, at_most=4000, seed=self.request.seed)
-        worth, table = choose_worth(
-            self.artifact,
-            self.card,
-            material.choosing.take(places),
-            groups=material.choosing_groups[places],
-            tell=tell,
-        )
-        wanted = None if np.isinf(worth) else worth
-        return next(row for row in table if row["parameters"]["worth"] == wanted)
+        worth, table = self._choose(material, tell)
+        return next(row for row in table if row["parameters"]["worth"] == _told(worth))
 
     def train(self, material: Material, *, tell: Tell) -> Trained:
-        worth, table = choose_worth(
-            self.artifact, self.card, material.choosing, groups=material.choosing_groups, tell=tell
-        )
+        worth, table = self._choose(material, tell)
         tell(stage="calibrate", done=0, total=1)
         artifact, card = fine_tune(
             self.artifact, self.card, material.learning, held=material.held, worth=worth
         )
-        parameters = {
-            "start": "active",
-            "worth": None if np.isinf(worth) else worth,
-            "from": self.card["sha256"],
-        }
+        parameters = {"start": "active", "worth": _told(worth), "from": self.card["sha256"]}
         return Trained(artifact, card, parameters, table)
+
+    def _choose(self, material: Material, tell: Tell) -> tuple[float, list[dict[str, Any]]]:
+        if self._chosen is None:
+            places = some(material.choosing.labels, at_most=CHOSEN_BY, seed=self.request.seed)
+            groups = material.choosing_groups[places]
+            self._chosen = choose_worth(
+                self.artifact, self.card, material.choosing.take(places), groups=groups, tell=tell
+            )
+        return self._chosen
+
+
+def _told(worth: float) -> float | None:
+    return None if np.isinf(worth) else worth
 
 
 class _FromScratch:
     """A CNN that begins with random weights."""
 
-    def __init__(self, request: Request, folder: Path) -> None:
+    def __init__(self, request: Request, material: Material, folder: Path) -> None:
         from .train import Recipe
 
         self.request, self.folder = request, folder
-        recipe = Recipe(seed=request.seed, cut_share=0)
+        recipe = Recipe(seed=request.seed, cut_share=0, held_out=material.held_share)
         self.recipe = replace(recipe, epochs=request.epochs or recipe.epochs)
         self.preprocessing = Preprocessing()
 

@@ -11,6 +11,7 @@ from PIL import Image
 from classifier.ml import artifact as artifacts
 from classifier.ml.artifact import ArtifactError
 from classifier.ml.dataset import EXPRESSIONS
+from classifier.ml.diagrams import draw_confusion
 from classifier.ml.evaluate import evaluate, main
 from tests.artifacts import artifact_answering, tiny_artifact
 
@@ -117,6 +118,19 @@ def test_diagrams_are_drawn_in_what_the_answers_look_like(
     row, fear, happy = 2 * (100 + 5), 2 * (130 + 66 * 2 + 4), 2 * (130 + 66 * 3 + 4)
     assert confusion.getpixel((fear, row)) != (255, 255, 255)
     assert confusion.getpixel((happy, row)) == (255, 255, 255)
+
+
+def test_of_very_many_labels_the_most_mistaken_are_drawn() -> None:
+    names = tuple(f"person {number}" for number in range(200))
+    matrix = [[100 if row == column else 0 for column in range(200)] for row in range(200)]
+    few = draw_confusion([row[:30] for row in matrix[:30]], names[:30])
+    # Of the others none is drawn before the two that are taken for each other.
+    matrix[150][170] = 100
+    drawn = draw_confusion(matrix, names)
+    assert drawn.size == few.size
+    white, column = (255, 255, 255), 2 * (130 + 66 * 29 + 4)
+    assert few.getpixel((column, 2 * (100 + 50 * 28 + 5))) == white
+    assert drawn.getpixel((column, 2 * (100 + 50 * 28 + 5))) != white
 
 
 def test_labels_in_another_order_than_the_datas_are_refused(fer_file: Path) -> None:

@@ -94,6 +94,16 @@ def test_an_endless_cost_changes_no_answer(network: Network, faces: FaceSet) -> 
     assert new_card["calibration"] == card["calibration"], "twenty faces are too few to calibrate anew"
 
 
+def test_what_is_too_little_to_calibrate_by_is_learned_from(network: Network, faces: FaceSet) -> None:
+    whole, first, last = (faces.take(np.arange(*part)) for part in ((0, 120), (0, 90), (90, 120)))
+    nothing = faces.take(np.arange(0))
+    (parted, _), (together, _) = (
+        fine_tuning.fine_tune(*network, learning, held=held, worth=0.1)
+        for learning, held in ((first, last), (whole, nothing))
+    )
+    assert parted == together
+
+
 def test_who_is_right_already_is_left_alone(network: Network, faces: FaceSet) -> None:
     rng = np.random.default_rng(0)
     told = Classifier.load(*network).predict(faces.images).astype(np.float64)

@@ -55,6 +55,15 @@ def test_each_cell_is_told_with_the_best_score_so_far(faces: FaceSet, groups: ND
     assert stages[-1]["score"] == table[0]["accuracy"]
 
 
+def test_what_a_search_returns_is_not_what_the_next_one_begins_with(
+    faces: FaceSet, groups: NDArray[np.str_]
+) -> None:
+    pipeline, _table = search(faces, groups, embedding=SMALL, families=["svm"], folds=2)
+    pipeline["classifier"].set_params(centres=7)
+    again, _table = search(faces, groups, embedding=SMALL, families=["svm"], folds=2)
+    assert again["classifier"].centres != 7
+
+
 def test_some_labels_are_as_the_whole() -> None:
     labels = np.repeat([0, 1, 2], [600, 300, 100])
     chosen = some(labels, at_most=100, seed=0)

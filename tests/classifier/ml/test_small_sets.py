@@ -96,6 +96,20 @@ def test_each_face_is_answered_by_what_has_not_seen_its_group() -> None:
     assert (leaking.answers.argmax(axis=1) == shuffled.labels).mean() > 0.95
 
 
+def test_what_is_chosen_by_chance_is_not_taken_for_good() -> None:
+    """Labels at random: the best of 30 is right more often than half the time, and what is told is not."""
+    noise = faces(20, names=NAMES[:2])
+    best, told = [], []
+    for seed in range(3):
+        labels = np.random.default_rng(seed).permutation(noise.labels)
+        drawn = FaceSet(noise.images, labels, noise.votes, noise.names, stored=noise.stored)
+        found = small_sets.search(drawn, alone(drawn), families=["svm", "logistic"], seed=seed)
+        best.append(found.table[0]["accuracy"])
+        told.append((found.answers.argmax(axis=1) == labels).mean())
+    assert np.mean(best) > 0.57
+    assert np.mean(told) < 0.56
+
+
 def test_two_labels_and_gray_crops_of_another_size_are_enough() -> None:
     colored = faces(8, names=NAMES[:2], bar=True)
     assert colored.stored is not None

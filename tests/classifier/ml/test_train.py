@@ -73,6 +73,15 @@ def test_the_served_weights_are_bytes(trained: Path) -> None:
     assert {tensor.data_type for tensor in large} == {onnx.TensorProto.INT8}
 
 
+def test_the_first_convolution_alone_is_left_in_float32(trained: Path) -> None:
+    graph = onnx.load(trained).graph
+    numbers = {tensor.name for tensor in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert [node.input[1] in numbers for node in convolutions] == [True, False, False]
+    before = graph.node[: list(graph.node).index(convolutions[0])]
+    assert "QuantizeLinear" not in {node.op_type for node in before}
+
+
 def test_a_stopped_run_goes_on_from_its_last_epoch_and_learns_what_an_unbroken_one_does(
     fer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,8 +34,12 @@ def write_frozen(
     names: tuple[str, ...] = NAMES,
     test: bool = True,
     at_most: int | None = None,
+    single: str = "",
 ) -> Path:
-    """A frozen dataset: the file's Training rows as train and validation, its PublicTest rows as test."""
+    """A frozen dataset: the file's Training rows as train and validation, its PublicTest rows as test.
+
+    single: a label that a single face is to learn from.
+    """
     rows = []
     for usage, faces in read_fer2013(fer_file).items():
         for number, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True)):
@@ -57,6 +61,8 @@ def write_frozen(
                     "pixels": image.tobytes(),
                 }
             )
+    learned = [row for row in rows if row["label"] == single and row["split"] != "test"]
+    rows = [row for row in rows if row not in learned[1:]]
     with path.open("wb") as file:
         write_examples(file, rows[:at_most], label_set="bars", labels=names)
     return path
@@ -217,6 +223,21 @@ def test_the_last_layer_of_the_active_network_is_taught(
     table = card["training"]["cross_validation"]
     assert [row["parameters"]["worth"] for row in table] == [3000, 10_000, 30_000, None]
     assert card["training"]["from"] == artifacts.read(network)[1]["sha256"]
+
+
+@pytest.mark.parametrize("few", [2000, 10])
+def test_the_active_network_learns_from_a_single_face_of_a_label(
+    few: int, network: Path, fer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen_datasets, "FEW", few)
+    examples = write_frozen(tmp_path / "examples.parquet", fer_file, single=NAMES[1])
+    asked = {"start": "active", "active": str(network)}
+    ask(tmp_path, examples, estimator="cnn", **asked)
+    trainer.run(tmp_path, tell=Listener())
+    assert (tmp_path / "candidate.onnx").exists()
+    ask(tmp_path, examples, estimator="auto", **asked)
+    with pytest.raises(ways.RefusedError, match=NAMES[1]):
+        trainer.run(tmp_path, tell=Listener())
 
 
 def test_auto_takes_the_best_of_all_families(network: Path, examples: Path, tmp_path: Path) -> None:
