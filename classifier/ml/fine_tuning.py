@@ -185,7 +185,7 @@ def choose_worth(
         table.append(
             {
                 "estimator": "cnn",
-                "parameters": {"start": "active", "worth": None if np.isinf(worth) else worth},
+                "parameters": {"start": "active", "worth": worth_told(worth)},
                 "accuracy": round(float(np.mean(right)), 4),
                 "deviation": round(float(np.std(right)), 4),
             }
@@ -195,6 +195,11 @@ def choose_worth(
     least = min(losses.values(), key=lambda each: float(each.mean()))
     within = least.mean() + least.std() / np.sqrt(len(rows))
     return max(worth for worth, each in losses.items() if each.mean() <= within), table
+
+
+def worth_told(worth: float) -> float | None:
+    """As JSON can hold it: None for infinity."""
+    return None if np.isinf(worth) else worth
 
 
 def fine_tune(

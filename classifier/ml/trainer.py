@@ -118,7 +118,6 @@ def _material(frozen: Frozen, request: Request) -> Material:
         choosing_groups=choosing_groups,
         learning=everything.take(~held),
         held=everything.take(held),
-        held_share=round(float(held.mean()), 4),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from . import artifact as artifacts
 from .dataset import FaceSet
-from .fine_tuning import choose_worth, fine_tune
+from .fine_tuning import choose_worth, fine_tune, worth_told
 from .frozen import FOLDS
 from .preprocessing import Preprocessing
 from .progress import Tell
@@ -57,7 +57,7 @@ class Material:
     """known: all that is not for testing. Of few examples (see `frozen.FEW`) it is for all, but for a CNN.
 
     choosing: for cross-validation, the training split. learning: what is learned from in the end, training
-    and validation split less what is held: for calibration, `held_share` (0 to 1) of them.
+    and validation split less what is held for calibration, a share (0 to 1) of both.
     """
 
     few: bool
@@ -68,7 +68,10 @@ class Material:
     choosing_groups: NDArray[np.str_]
     learning: FaceSet
     held: FaceSet
-    held_share: float
+
+    @property
+    def held_share(self) -> float:
+        return round(len(self.held) / len(self.known), 4)
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ class _FineTuned:
 
     def cross_validate(self, material: Material, *, tell: Tell) -> dict[str, Any]:
         worth, table = self._choose(material, tell)
-        return next(row for row in table if row["parameters"]["worth"] == _told(worth))
+        return next(row for row in table if row["parameters"]["worth"] == worth_told(worth))
 
     def train(self, material: Material, *, tell: Tell) -> Trained:
         worth, table = self._choose(material, tell)
@@ -221,7 +224,7 @@ class _FineTuned:
         artifact, card = fine_tune(
             self.artifact, self.card, material.learning, held=material.held, worth=worth
         )
-        parameters = {"start": "active", "worth": _told(worth), "from": self.card["sha256"]}
+        parameters = {"start": "active", "worth": worth_told(worth), "from": self.card["sha256"]}
         return Trained(artifact, card, parameters, table)
 
     def _choose(self, material: Material, tell: Tell) -> tuple[float, list[dict[str, Any]]]:
@@ -232,10 +235,6 @@ class _FineTuned:
                 self.artifact, self.card, material.choosing.take(places), groups=groups, tell=tell
             )
         return self._chosen
-
-
-def _told(worth: float) -> float | None:
-    return None if np.isinf(worth) else worth
 
 
 class _FromScratch:
